@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+
+namespace vs {
+
+// In builds with VS_TEST_SEAM=ON the environment decides what happens just before a step:
+//   VSERVER_TEST_FAIL=NAME   the step fails
+//   VSERVER_TEST_KILL=NAME   the process kills itself with SIGKILL
+// In all other builds this is nothing at all.
+#ifdef VS_TEST_SEAM
+Status test_seam(std::string_view step);
+#else
+inline Status test_seam(std::string_view) { return {}; }
+#endif
+
+}  // namespace vs
