@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/file.h"
+
+#include <dirent.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include "base/scope_exit.h"
+
+namespace vs {
+
+namespace {
+
+template <class Call>
+auto retry_eintr(Call&& call) {
+  for (;;) {
+    auto const n = call();
+    if (n >= 0 || errno != EINTR) return n;
+  }
+}
+
+std::uint64_t resolve_bits(Resolve how) {
+  switch (how) {
+    case Resolve::Free: return 0;
+    case Resolve::Beneath: return RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    case Resolve::InRoot: return RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  }
+  return RESOLVE_BENEATH;
+}
+
+struct CloseDir {
+  void operator()(DIR* dir) const noexcept { ::closedir(dir); }
+};
+
+}  // namespace
+
+Result<Fd> open_at(FdRef dir, const std::string& path, int flags, Resolve how, unsigned mode) {
+  open_how request{};
+  request.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  request.mode = (flags & O_CREAT) != 0 ? mode : 0;
+  request.resolve = resolve_bits(how);
+  // RESOLVE_BENEATH answers EAGAIN when a rename raced with the walk: try again.
+  long fd = -1;
+  for (int tries = 0; tries < 16; ++tries) {
+    fd = retry_eintr([&] {
+      return ::syscall(SYS_openat2, dir.get(), path.c_str(), &request, sizeof request);
+    });
+    if (fd >= 0 || errno != EAGAIN) break;
+  }
+  if (fd < 0) return Error::system(errno, "open {}", path);
+  return Fd{static_cast<int>(fd)};
+}
+
+Result<Fd> open_path(const std::string& path, int flags, unsigned mode) {
+  return open_at(FdRef::cwd(), path, flags, Resolve::Free, mode);
+}
+
+Result<std::string> read_all(FdRef fd, std::size_t max) {
+  std::string out;
+  for (;;) {
+    std::size_t const used = out.size();
+    std::size_t const want = used == 0 ? 4096 : used;  // sizes in /proc are lies: grow
+    out.resize(used + want);
+    auto const n = retry_eintr([&] { return ::read(fd.get(), out.data() + used, want); });
+    if (n < 0) return Error::system(errno, "read");
+    out.resize(used + static_cast<std::size_t>(n));
+    if (n == 0) break;
+    if (out.size() > max) return Error::system(EFBIG, "read");
+  }
+  if (out.find('\0') != std::string::npos) return Error::system(EILSEQ, "read");
+  return out;
+}
+
+Result<std::string> read_file_at(FdRef dir, const std::string& path, Resolve how,
+                                 std::size_t max) {
+  // A FIFO or a device in the place of a file must not block us.
+  Fd const fd = VS_TRY(open_at(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, how));
+  return VS_TRY(read_all(fd, max), "{}", path);
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t max) {
+  return read_file_at(FdRef::cwd(), path, Resolve::Free, max);
+}
+
+Status write_all(FdRef fd, std::string_view text, std::string_view what) {
+  while (!text.empty()) {
+    auto const n = retry_eintr([&] { return ::write(fd.get(), text.data(), text.size()); });
+    if (n < 0) return Error::system(errno, "write {}", what);
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Status write_knob_at(FdRef dir, const std::string& path, std::string_view text) {
+  Fd const fd = VS_TRY(open_at(dir, path, O_WRONLY, Resolve::Free));
+  auto const n = retry_eintr([&] { return ::write(fd.get(), text.data(), text.size()); });
+  if (n < 0) return Error::system(errno, "write '{}' to {}", text, path);
+  return {};
+}
+
+Status write_knob(const std::string& path, std::string_view text) {
+  return write_knob_at(FdRef::cwd(), path, text);
+}
+
+Status replace_file_at(FdRef dir, const std::string& name, std::string_view content, unsigned mode,
+                       bool durable) {
+  std::string const temp = fmt::format(".{}.{}~", name, ::getpid());
+  ::unlinkat(dir.get(), temp.c_str(), 0);  // left by a killed process that had our pid
+  Fd const fd = VS_TRY(open_at(dir, temp, O_WRONLY | O_CREAT | O_EXCL, Resolve::Beneath, mode));
+  ScopeExit remove_temp{[&]() noexcept { ::unlinkat(dir.get(), temp.c_str(), 0); }};
+  VS_TRY(write_all(fd, content, name));
+  if (durable && ::fsync(fd.get()) != 0) return Error::system(errno, "fsync {}", name);
+  if (::renameat(dir.get(), temp.c_str(), dir.get(), name.c_str()) != 0)
+    return Error::system(errno, "rename {} to {}", temp, name);
+  remove_temp.release();
+  return {};
+}
+
+Status make_dirs(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+  if (errno != ENOENT) return Error::system(errno, "mkdir {}", path);
+  auto const slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) return Error::system(ENOENT, "mkdir {}", path);
+  VS_TRY(make_dirs(path.substr(0, slash), 0755));
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
+  return Error::system(errno, "mkdir {}", path);
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+Result<std::string> read_link_at(FdRef dir, const std::string& path) {
+  std::string target(4096, '\0');
+  auto const n = ::readlinkat(dir.get(), path.c_str(), target.data(), target.size());
+  if (n < 0) return Error::system(errno, "readlink {}", path);
+  target.resize(static_cast<std::size_t>(n));
+  return target;
+}
+
+Result<std::vector<std::string>> list_dir(FdRef dir) {
+  Fd copy = VS_TRY(open_at(dir, ".", O_RDONLY | O_DIRECTORY, Resolve::Free));
+  std::unique_ptr<DIR, CloseDir> const stream{::fdopendir(copy.get())};
+  if (!stream) return Error::system(errno, "read directory");
+  [[maybe_unused]] int const owned_by_stream = copy.release();
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) break;
+    std::string_view const name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return Error::system(errno, "read directory");
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+namespace {
+
+Status remove_below(FdRef dir, const std::string& name, dev_t device) {
+  struct stat st {};
+  if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno == ENOENT ? Status{} : Status{Error::system(errno, "stat {}", name)};
+  if (!S_ISDIR(st.st_mode)) {
+    if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
+    return Error::system(errno, "remove {}", name);
+  }
+  if (st.st_dev != device)
+    return Error::make(Errc::Busy, "'{}' is on another file system: something is mounted there", name);
+  Fd const sub = VS_TRY(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath));
+  for (auto const& child : VS_TRY(list_dir(sub))) VS_TRY(remove_below(sub, child, device), "{}", name);
+  if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  return Error::system(errno, "remove {}", name);
+}
+
+Result<bool> set_lock(FdRef fd, const std::string& path) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  return Error::system(errno, "lock {}", path);
+}
+
+}  // namespace
+
+Status remove_tree_at(FdRef dir, const std::string& name) {
+  struct stat st {};
+  if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+    return errno == ENOENT ? Status{} : Status{Error::system(errno, "stat {}", name)};
+  return remove_below(dir, name, st.st_dev);
+}
+
+Result<Fd> try_lock_file(const std::string& path) {
+  Fd fd = VS_TRY(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+  if (!VS_TRY(set_lock(fd, path))) return Fd{};
+  return fd;
+}
+
+Result<Fd> lock_file(const std::string& path, int timeout_s) {
+  // A blocking open-file-description lock has no timeout of its own: poll, 20 times a second.
+  for (int tries = 0; tries <= timeout_s * 20; ++tries) {
+    Fd fd = VS_TRY(try_lock_file(path));
+    if (fd) return fd;
+    timespec const nap{0, 50'000'000};
+    ::nanosleep(&nap, nullptr);
+  }
+  return Error::make(Errc::Busy, "another command holds {} since {} s", path, timeout_s);
+}
+
+}  // namespace vs
