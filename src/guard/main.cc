@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// vs-guard: one per guest, the parent of its init. Keeps the console's log, notes readiness, and
+// when init has ended becomes the command again (execve), which cleans up or restarts.
+//   vs-guard VSERVER NAME INIT_PID LOG_FILE READY_FILE
+// Descriptors: 3 the console's master, 4 the readiness socket, 5 the console's listening socket,
+// 6 a pidfd of init; each may be absent.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <initializer_list>
+#include <unistd.h>
+
+namespace {
+
+enum : int { kConsole = 3, kNotify = 4, kListen = 5, kInit = 6 };
+constexpr long kLogMax = 512 * 1024;
+constexpr int kClients = 4;
+enum : int { kFdConsole, kFdNotify, kFdListen, kFdInit, kFdClient };
+
+const char* log_path;
+int log_fd = -1;
+long log_size;
+pollfd fds[kFdClient + kClients];
+
+void open_log() {
+  log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  struct stat st {};
+  log_size = log_fd >= 0 && fstat(log_fd, &st) == 0 ? static_cast<long>(st.st_size) : 0;
+}
+
+// Two files of at most kLogMax: a guest cannot fill the host's disk through its console.
+void write_log(const char* text, long size) {
+  if (log_size + size > kLogMax) {
+    char old[512];
+    if (snprintf(old, sizeof old, "%s.1", log_path) < static_cast<int>(sizeof old)) rename(log_path, old);
+    close(log_fd);
+    open_log();
+  }
+  if (log_fd >= 0 && write(log_fd, text, static_cast<size_t>(size)) > 0) log_size += size;
+}
+
+void forget(int slot) {
+  if (fds[slot].fd >= 0) close(fds[slot].fd);
+  fds[slot].fd = -1;
+}
+
+void read_console() {
+  char text[2048];
+  auto const n = read(kConsole, text, sizeof text);
+  if (n <= 0) {
+    // EIO: no process has the console open just now. Look again in a while, do not spin.
+    if (n < 0 && errno == EIO) fds[kFdConsole].fd = -2;
+    return;
+  }
+  write_log(text, static_cast<long>(n));
+  for (int i = kFdClient; i < kFdClient + kClients; ++i) {
+    // A client that does not read loses lines; it never stops the guest.
+    if (fds[i].fd >= 0 && send(fds[i].fd, text, static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+        errno != EAGAIN)
+      forget(i);
+  }
+}
+
+void read_client(int slot) {
+  char text[512];
+  auto const n = recv(fds[slot].fd, text, sizeof text, MSG_DONTWAIT);
+  if (n > 0) {
+    [[maybe_unused]] auto const sent = write(kConsole, text, static_cast<size_t>(n));
+  } else if (n == 0 || errno != EAGAIN) {
+    forget(slot);
+  }
+}
+
+void accept_client() {
+  int const fd = accept4(kListen, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd < 0) return;
+  for (int i = kFdClient; i < kFdClient + kClients; ++i) {
+    if (fds[i].fd >= 0) continue;
+    fds[i] = {fd, POLLIN, 0};
+    return;
+  }
+  close(fd);
+}
+
+void read_notify(const char* ready_path) {
+  char text[512];
+  auto const n = recv(kNotify, text, sizeof text - 1, MSG_DONTWAIT);
+  if (n <= 0) return;
+  text[n] = '\0';
+  if (strncmp(text, "READY=1", 7) != 0 && strstr(text, "\nREADY=1") == nullptr) return;
+  int const fd = open(ready_path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (fd >= 0) close(fd);
+}
+
+bool has_fd(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+void watch(int slot, int fd) { fds[slot] = {has_fd(fd) ? fd : -1, POLLIN, 0}; }
+
+// The wait status of init as a number, or -1 when it was not our child (a guard that came back).
+int run(const char* ready_path) {
+  for (auto& slot : fds) slot.fd = -1;
+  watch(kFdConsole, kConsole);
+  watch(kFdNotify, kNotify);
+  watch(kFdListen, kListen);
+  watch(kFdInit, kInit);
+  for (;;) {
+    bool const idle_console = fds[kFdConsole].fd == -2;
+    if (poll(fds, kFdClient + kClients, idle_console ? 200 : -1) < 0 && errno != EINTR) return -1;
+    if (idle_console) fds[kFdConsole].fd = kConsole;
+    if ((fds[kFdConsole].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !idle_console) read_console();
+    if (fds[kFdNotify].revents != 0) read_notify(ready_path);
+    if (fds[kFdListen].revents != 0) accept_client();
+    for (int i = kFdClient; i < kFdClient + kClients; ++i) {
+      if (fds[i].fd >= 0 && fds[i].revents != 0) read_client(i);
+    }
+    if (fds[kFdInit].revents != 0) return 0;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 6) return 2;
+  log_path = argv[4];
+  // Ended by SIGKILL only: the guest's log and its clean-up hang on it, the guest itself does not.
+  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) signal(sig, SIG_IGN);
+  open_log();
+  run(argv[5]);
+  int status = -1;
+  if (waitpid(static_cast<pid_t>(atol(argv[3])), &status, 0) < 0) status = -1;
+  char text[16];
+  snprintf(text, sizeof text, "%d", status);
+  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) signal(sig, SIG_DFL);
+  for (int fd = 3; fd < 16; ++fd) close(fd);
+  char* const next[] = {argv[1], const_cast<char*>("--ended"), argv[2], text, nullptr};
+  execv(argv[1], next);
+  return 1;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A program inside a running guest: join its cgroups and namespaces, then fork into them.
+#include <errno.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <initializer_list>
+
+#include "stage/raw.h"
+#include "stage/stage.h"
+
+namespace vs::stage {
+
+namespace {
+
+volatile pid_t child_pid;
+
+void forward(int sig) {
+  if (child_pid > 0) kill(child_pid, sig);
+}
+
+[[noreturn]] void be_program(Plan& plan, const char* cwd) {
+  Header const& header = *plan.header;
+  if ((header.flags & kUserNs) != 0) {
+    must(static_cast<int>(syscall(SYS_setresgid, 0, 0, 0)), "become guest root");
+    must(static_cast<int>(syscall(SYS_setresuid, 0, 0, 0)), "become guest root");
+  }
+  must(static_cast<int>(syscall(SYS_setgroups, 0, nullptr)), "drop groups");
+  must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide from tracing");
+  if ((header.flags & kTerminal) != 0) {
+    must(setsid(), "new session");
+    int const slave = open_terminal("terminal", -1);
+    must(ioctl(slave, TIOCSCTTY, 0), "terminal", "controlling terminal");
+    for (int fd = 0; fd < 3; ++fd) must(dup2(slave, fd), "terminal", "dup2");
+  }
+  if (chdir(cwd) < 0 && chdir("/") < 0) fail("enter the working directory", cwd, errno);
+  become_guest(plan);
+  exec_program(plan);
+}
+
+}  // namespace
+
+void exec_in_guest(Plan& plan) {
+  Header const& header = *plan.header;
+  plan.strings.next();  // root: the guest's own
+  plan.strings.next();
+  plan.strings.next();
+  const char* cwd = plan.strings.next();
+  for (std::uint32_t i = 0; i < header.n_v1; ++i) {
+    int const fd = kFirstV1Fd + static_cast<int>(i);
+    if (write(fd, "0", 1) != 1) fail("join the cgroups", "cgroup.procs", errno);
+  }
+  // All namespaces at once, after the cgroups: from here on the host is out of reach.
+  must(setns(kInitFd, static_cast<int>(header.ns_flags)), "join the guest's namespaces");
+  must(chdir("/"), "enter the root");
+  CloneArgs args{};
+  args.exit_signal = SIGCHLD;
+  if (fcntl(kCgroupFd, F_GETFD) >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = kCgroupFd;
+  }
+  for (int const sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) signal(sig, forward);
+  auto const pid = static_cast<int>(syscall(SYS_clone3, &args, sizeof args));
+  must(pid, "fork into the guest");
+  if (pid == 0) be_program(plan, cwd);
+  child_pid = pid;
+  report(Report::Kind::Init, pid, "program", "");
+  close(kReportFd);
+  close_from(3);
+  // The command waits for us, not for the program: it must not hold the guest's pipes open.
+  close(0);
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status)) _exit(128 + WTERMSIG(status));
+  _exit(WEXITSTATUS(status));
+}
+
+}  // namespace vs::stage

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A guest's start, between the command and the guest's init. Two processes:
+//   outer  host root in a mount namespace that the host's user namespace owns; builds the tree
+//   init   the future pid 1, already in the guest's namespaces; waits, then seals the tree
+// init takes its own mount namespace last: everything the outer mounted is locked for it.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "stage/raw.h"
+#include "stage/stage.h"
+
+namespace vs::stage {
+
+namespace {
+
+// All v1 hierarchies in one go: the first write pays the grace period, the rest ride on it.
+void join_v1(const Header& header) {
+  for (std::uint32_t i = 0; i < header.n_v1; ++i) {
+    int const fd = kFirstV1Fd + static_cast<int>(i);
+    if (write(fd, "0", 1) != 1) fail("join the cgroups", "cgroup.procs", errno);
+    close(fd);
+  }
+}
+
+void enter_time_namespace(const Header& header) {
+  // Written before the first task enters, and before a user namespace takes CAP_SYS_TIME away.
+  if (unshare(CLONE_NEWTIME) < 0) {
+    report(Report::Kind::Warning, errno, "time namespace", "uptime is the host's");
+    return;
+  }
+  int const fd = must(openat(kProcFd, "self/timens_offsets", O_WRONLY | O_CLOEXEC), "time offsets");
+  char text[64];
+  int const n = snprintf(text, sizeof text, "boottime %lld 0\n",
+                         static_cast<long long>(header.boottime_offset));
+  must(static_cast<int>(write(fd, text, static_cast<std::size_t>(n))), "time offsets");
+  close(fd);
+}
+
+void write_map(int pid, const char* file, unsigned base) {
+  char path[48];
+  snprintf(path, sizeof path, "%d/%s", pid, file);
+  int const fd = must(openat(kProcFd, path, O_WRONLY | O_CLOEXEC), "map ids", file);
+  char text[48];
+  int const n = snprintf(text, sizeof text, "0 %u 65536\n", base);
+  if (write(fd, text, static_cast<std::size_t>(n)) != n) fail("map ids", file, errno);
+  close(fd);
+}
+
+int open_ns(int pid, const char* kind) {
+  char path[48];
+  snprintf(path, sizeof path, "%d/ns/%s", pid, kind);
+  return must(openat(kProcFd, path, O_RDONLY | O_CLOEXEC), "open namespace", kind);
+}
+
+// What the small helper process makes: detached mounts of file systems that belong to a pid or
+// network namespace. It shares memory and descriptors with the outer, so it costs no copies.
+struct NamespacedMounts {
+  int pid_ns_init;  // pidfd of the guest's init
+  int net_ns;       // whose devices /sys shows
+  int proc;
+  int sys;
+  int error;
+};
+
+int make_fs(const char* type, unsigned attr) {
+  int const fs = fsopen(type);
+  if (fs < 0) return -1;
+  if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type) < 0) return -1;
+  if (fsconfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) return -1;
+  int const mount = fsmount(fs, attr);
+  close(fs);
+  return mount;
+}
+
+int make_namespaced(void* argument) {
+  auto* want = static_cast<NamespacedMounts*>(argument);
+  constexpr unsigned kAttr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  want->proc = make_fs("proc", kAttr);
+  if (want->proc < 0) want->error = errno;
+  if (want->net_ns >= 0 && want->error == 0) {
+    if (setns(want->net_ns, CLONE_NEWNET) == 0) want->sys = make_fs("sysfs", kAttr | MOUNT_ATTR_RDONLY);
+    if (want->sys < 0) want->error = errno;
+  }
+  return 0;
+}
+
+void make_namespaced_mounts(NamespacedMounts& want) {
+  alignas(16) static char stack[16384];
+  must(setns(want.pid_ns_init, CLONE_NEWPID), "enter the guest's pid namespace");
+  int const pid = clone(make_namespaced, stack + sizeof stack,
+                        CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &want);
+  must(pid, "mount proc", "clone");
+  waitpid(pid, nullptr, 0);
+  if (want.error != 0) fail("mount proc and sysfs", "", want.error);
+}
+
+struct Child {
+  int pid;
+  int pidfd;
+  int gate;  // one byte lets it go on
+};
+
+// ---- init's side ------------------------------------------------------------------------------
+
+void mount_here(const char* type, const char* target, unsigned long flags, const char* options,
+                bool required) {
+  if (mount(type, target, type, flags, options) == 0) return;
+  if (required) fail("mount inside the guest", target, errno);
+  report(Report::Kind::Warning, errno, "mount inside the guest", target);
+}
+
+void mount_inside() {
+  must(mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr), "share mounts inside");
+  mount_here("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5",
+             true);
+  mount_here("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777", true);
+  mount_here("mqueue", "/dev/mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false);
+  mount_here("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false);
+}
+
+int open_notify_socket() {
+  mkdir("/run/host", 0755);
+  int const fd = must(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), "readiness socket");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  strcpy(address.sun_path, "/run/host/notify");
+  must(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), "readiness socket");
+  chmod("/run/host/notify", 0666);
+  return fd;
+}
+
+void set_names(const char* host, const char* domain) {
+  if (*host != '\0') must(sethostname(host, strlen(host)), "set the host name");
+  if (*domain != '\0') must(setdomainname(domain, strlen(domain)), "set the domain name");
+}
+
+void open_console(const Header& header) {
+  int const notify = (header.flags & kNotify) != 0 ? open_notify_socket() : -1;
+  if ((header.flags & kConsole) == 0) return;
+  int const slave = open_terminal("console", notify);
+  // By descriptor, not by name: nothing but ours ran in this tree yet, and it stays so.
+  int const mount = must(open_tree(slave, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH),
+                         "console", "clone");
+  int const at = must(open("/dev/console", O_PATH | O_CLOEXEC), "console", "/dev/console");
+  must(move_mount(mount, at), "console", "attach");
+  for (int fd = 0; fd < 3; ++fd) must(dup2(slave, fd), "console", "dup2");
+}
+
+[[noreturn]] void be_init(Plan& plan, int gate, const char* host, const char* domain, const char* cwd) {
+  char byte = 0;
+  if (read(gate, &byte, 1) != 1) fail("wait for the tree", "the builder went away", ECANCELED);
+  close(gate);
+  // Its parent exits now; what the kernel would send is not for the guest's init.
+  prctl(PR_SET_PDEATHSIG, 0);
+  must(unshare(CLONE_NEWNS), "take the mount namespace");
+  must(chdir("/"), "enter the root");
+  if ((plan.header->flags & kUserNs) != 0) {
+    must(static_cast<int>(syscall(SYS_setresgid, 0, 0, 0)), "become guest root");
+    must(static_cast<int>(syscall(SYS_setresuid, 0, 0, 0)), "become guest root");
+    must(static_cast<int>(syscall(SYS_setgroups, 0, nullptr)), "become guest root");
+  }
+  must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide from tracing");
+  must(setsid(), "new session");
+  mount_inside();
+  set_names(host, domain);
+  open_console(*plan.header);
+  if (chdir(cwd) < 0) fail("enter the working directory", cwd, errno);
+  become_guest(plan);
+  exec_program(plan);
+}
+
+// ---- the outer's side -------------------------------------------------------------------------
+
+Child clone_init(Plan& plan, const char* host, const char* domain, const char* cwd) {
+  int gate[2] = {};
+  must(pipe2(gate, O_CLOEXEC), "pipe");
+  CloneArgs args{};
+  int pidfd = -1;
+  args.flags = CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_PARENT;
+  if ((plan.header->flags & kUserNs) != 0) args.flags |= CLONE_NEWUSER;
+  if ((plan.header->flags & kNetNs) != 0) args.flags |= CLONE_NEWNET;
+  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  if (fcntl(kCgroupFd, F_GETFD) >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = kCgroupFd;
+  }
+  auto const pid = static_cast<int>(syscall(SYS_clone3, &args, sizeof args));
+  must(pid, "create the guest's namespaces", "clone3");
+  if (pid == 0) {
+    close(gate[1]);
+    be_init(plan, gate[0], host, domain, cwd);
+  }
+  close(gate[0]);
+  return {pid, pidfd, gate[1]};
+}
+
+void set_limits(const Plan& plan, int pid) {
+  for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
+    auto const& row = plan.rlimits[i];
+    rlimit const limit{row.soft, row.hard};
+    if (prlimit(pid, static_cast<int>(row.resource), &limit, nullptr) < 0)
+      report(Report::Kind::Warning, errno, "set a resource limit", "");
+  }
+  if (plan.header->nice != 0)
+    must(setpriority(PRIO_PROCESS, static_cast<id_t>(pid), plan.header->nice), "set nice");
+}
+
+void enter_new_root(int tree) {
+  // Any directory that surely exists will do: it is covered for the moment of the pivot only.
+  int const at = must(open("/run", O_PATH | O_CLOEXEC), "open /run");
+  must(move_mount(tree, at), "attach the root");
+  must(fchdir(tree), "enter the root");
+  must(pivot_root(".", "."), "pivot_root");
+  must(umount2(".", MNT_DETACH), "drop the host's tree");
+  must(chdir("/"), "enter the root");
+}
+
+}  // namespace
+
+void start(Plan& plan) {
+  Header const& header = *plan.header;
+  const char* root = plan.strings.next();
+  const char* host = plan.strings.next();
+  const char* domain = plan.strings.next();
+  const char* cwd = plan.strings.next();
+  join_v1(header);
+  int const tree = must(open_tree(AT_FDCWD, root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
+                        "open the root", root);
+  must(unshare(CLONE_NEWNS), "take a mount namespace");
+  must(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
+  enter_time_namespace(header);
+
+  // argv and envp stand behind the operations: init reads them from its own copy of the cursor.
+  Plan for_init = plan;
+  for (std::uint32_t i = 0; i < header.n_ops * 4; ++i) for_init.strings.next();
+  Child const init = clone_init(for_init, host, domain, cwd);
+  int userns = -1;
+  if ((header.flags & kUserNs) != 0) {
+    write_map(init.pid, "gid_map", header.base_id);
+    write_map(init.pid, "uid_map", header.base_id);
+    userns = open_ns(init.pid, "user");
+  }
+  report(Report::Kind::Init, init.pid, "init", "");
+
+  NamespacedMounts want{init.pidfd, -1, -1, -1, 0};
+  if ((header.flags & kSysfs) != 0)
+    want.net_ns = (header.flags & kNetNs) != 0 ? open_ns(init.pid, "net") : static_cast<int>(kNetNsFd);
+  make_namespaced_mounts(want);
+
+  std::uint64_t const idmap = (header.flags & kIdmapRoot) != 0 ? MOUNT_ATTR_IDMAP : 0;
+  must(set_mount_attr(tree, AT_RECURSIVE, MOUNT_ATTR_NODEV | idmap, 0, idmap != 0 ? userns : 0),
+       idmap != 0 ? "map the owners of the root (idmapped mount)" : "restrict the root", root);
+  apply_ops(plan, tree, userns, want.proc, want.sys);
+  enter_new_root(tree);
+  set_limits(plan, init.pid);
+  await("network");
+  if (write(init.gate, "g", 1) != 1) fail("release init", "", errno);
+  _exit(0);
+}
+
+}  // namespace vs::stage

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Operations on the guest's tree; see plan.h for their language.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "stage/raw.h"
+#include "stage/stage.h"
+
+namespace vs::stage {
+
+namespace {
+
+struct Op {
+  const char* kind;
+  const char* a;
+  const char* b;
+  const char* c;
+  [[nodiscard]] bool optional() const { return kind[1] == '?'; }
+};
+
+struct Ctx {
+  int root;
+  int userns;
+  int proc;
+  int sys;
+  unsigned base;
+};
+
+constexpr unsigned kLocked = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
+// Gives "key=value,flag" to a new file system.
+int set_options(int fs, const char* options) {
+  char text[256];
+  if (strlen(options) >= sizeof text) return errno = EINVAL, -1;
+  strcpy(text, options);
+  for (char* item = text; item != nullptr && *item != '\0';) {
+    char* comma = strchr(item, ',');
+    if (comma != nullptr) *comma++ = '\0';
+    char* value = strchr(item, '=');
+    if (value != nullptr) *value++ = '\0';
+    int const done = value != nullptr ? fsconfig(fs, FSCONFIG_SET_STRING, item, value)
+                                      : fsconfig(fs, FSCONFIG_SET_FLAG, item, nullptr);
+    if (done < 0) return -1;
+    item = comma;
+  }
+  return 0;
+}
+
+int new_mount(const char* type, const char* source, const char* options, unsigned attr) {
+  int const fs = fsopen(type);
+  if (fs < 0) return -1;
+  if (*source != '\0' && fsconfig(fs, FSCONFIG_SET_STRING, "source", source) < 0) return -1;
+  if (set_options(fs, options) < 0) return -1;
+  if (fsconfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) return -1;
+  int const mount = fsmount(fs, attr);
+  close(fs);
+  return mount;
+}
+
+unsigned attributes(const char* letters) {
+  unsigned attr = 0;
+  for (; *letters != '\0'; ++letters) {
+    if (*letters == 'r') attr |= MOUNT_ATTR_RDONLY;
+    if (*letters == 's') attr |= MOUNT_ATTR_NOSUID;
+    if (*letters == 'd') attr |= MOUNT_ATTR_NODEV;
+    if (*letters == 'x') attr |= MOUNT_ATTR_NOEXEC;
+  }
+  return attr;
+}
+
+int attach(const Ctx& ctx, int mount, const char* target) {
+  int const at = open_in(ctx.root, target, O_PATH);
+  if (at < 0) return -1;
+  int const done = move_mount(mount, at);
+  close(at);
+  close(mount);
+  return done;
+}
+
+int do_tmpfs(const Ctx& ctx, const Op& op) {
+  int const mount = new_mount("tmpfs", "tmpfs", op.b, attributes(op.c) | kLocked);
+  return mount < 0 ? -1 : attach(ctx, mount, op.a);
+}
+
+int do_bind(const Ctx& ctx, const Op& op) {
+  unsigned const recursive = strchr(op.c, 'R') != nullptr ? AT_RECURSIVE : 0;
+  int const mount = open_tree(AT_FDCWD, op.b, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+  if (mount < 0) return -1;
+  std::uint64_t attr = attributes(op.c) | MOUNT_ATTR_NODEV;
+  bool const idmap = strchr(op.c, 'i') != nullptr && ctx.userns >= 0;
+  if (idmap) attr |= MOUNT_ATTR_IDMAP;
+  if (set_mount_attr(mount, recursive, attr, 0, idmap ? ctx.userns : 0) < 0) return -1;
+  return attach(ctx, mount, op.a);
+}
+
+int do_other(const Ctx& ctx, const Op& op) {
+  char text[512];
+  if (strlen(op.b) >= sizeof text) return errno = EINVAL, -1;
+  strcpy(text, op.b);
+  char* source = strchr(text, ',');
+  if (source == nullptr) return errno = EINVAL, -1;
+  *source++ = '\0';
+  char* options = strchr(source, ',');
+  if (options != nullptr) *options++ = '\0';
+  int const mount =
+      new_mount(text, source, options != nullptr ? options : "", attributes(op.c) | MOUNT_ATTR_NODEV);
+  if (mount < 0) return -1;
+  if (strchr(op.c, 'i') != nullptr && ctx.userns >= 0 &&
+      set_mount_attr(mount, 0, MOUNT_ATTR_IDMAP, 0, ctx.userns) < 0)
+    return -1;
+  return attach(ctx, mount, op.a);
+}
+
+// Splits PATH into an open parent and the last name.
+int open_parent(const Ctx& ctx, const char* path, const char** name) {
+  char parent[256];
+  const char* slash = strrchr(path, '/');
+  *name = slash != nullptr ? slash + 1 : path;
+  auto const length = slash != nullptr ? static_cast<std::size_t>(slash - path) : 0;
+  if (length >= sizeof parent) return errno = ENAMETOOLONG, -1;
+  memcpy(parent, path, length);
+  parent[length] = '\0';
+  return open_in(ctx.root, length != 0 ? parent : "/", O_PATH | O_DIRECTORY);
+}
+
+int do_entry(const Ctx& ctx, const Op& op) {
+  const char* name = nullptr;
+  int const dir = open_parent(ctx, op.a, &name);
+  if (dir < 0) return -1;
+  int done = -1;
+  if (op.kind[0] == 'l') {
+    done = symlinkat(op.b, dir, name);
+  } else if (op.kind[0] == 'd') {
+    auto const mode = static_cast<mode_t>(strtoul(op.b, nullptr, 8));
+    done = mkdirat(dir, name, mode);
+    if (done == 0) done = fchmodat(dir, name, mode, 0);  // the umask is not asked
+  } else {
+    char* colon = nullptr;
+    auto const major = static_cast<unsigned>(strtoul(op.b, &colon, 10));
+    auto const minor = static_cast<unsigned>(strtoul(colon + 1, nullptr, 10));
+    auto const mode = static_cast<mode_t>(strtoul(op.c, nullptr, 8));
+    done = mknodat(dir, name, S_IFCHR | mode, makedev(major, minor));
+    if (done == 0) done = fchmodat(dir, name, mode, 0);
+  }
+  if (done < 0 && errno == EEXIST) return close(dir), 0;
+  if (done == 0) done = fchownat(dir, name, ctx.base, ctx.base, AT_SYMLINK_NOFOLLOW);
+  close(dir);
+  return done;
+}
+
+int do_mask(const Ctx& ctx, const Op& op) {
+  int const at = open_in(ctx.root, op.a, O_PATH);
+  if (at < 0) return errno == ENOENT ? 0 : -1;
+  struct stat st {};
+  if (fstat(at, &st) < 0) return -1;
+  int mount = -1;
+  if (S_ISDIR(st.st_mode)) {
+    mount = new_mount("tmpfs", "tmpfs", "mode=555,size=4k,nr_inodes=2",
+                      kLocked | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
+  } else {
+    int const null = open_in(ctx.root, "/dev/null", O_PATH);
+    // The node itself, not what a hostile tree calls so: the mount over /dev is already ours.
+    if (null >= 0) mount = open_tree(null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    close(null);
+  }
+  if (mount < 0) return -1;
+  int const done = move_mount(mount, at);
+  close(mount);
+  close(at);
+  return done;
+}
+
+int do_read_only(const Ctx& ctx, const Op& op) {
+  int const at = open_in(ctx.root, op.a, O_PATH);
+  if (at < 0) return errno == ENOENT ? 0 : -1;
+  int const mount = open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+  if (mount < 0) return -1;
+  if (set_mount_attr(mount, AT_RECURSIVE, MOUNT_ATTR_RDONLY | kLocked | MOUNT_ATTR_NOEXEC) < 0) return -1;
+  int const done = move_mount(mount, at);
+  close(mount);
+  close(at);
+  return done;
+}
+
+int apply(const Ctx& ctx, const Op& op) {
+  switch (op.kind[0]) {
+    case 't': return do_tmpfs(ctx, op);
+    case 'b': return do_bind(ctx, op);
+    case 'f': return do_other(ctx, op);
+    case 'n':
+    case 'l':
+    case 'd': return do_entry(ctx, op);
+    case 'm': return do_mask(ctx, op);
+    case 'r': return do_read_only(ctx, op);
+    case 'p': return attach(ctx, ctx.proc, "/proc");
+    case 's': return attach(ctx, ctx.sys, "/sys");
+    default: return errno = EBADMSG, -1;
+  }
+}
+
+}  // namespace
+
+void apply_ops(Plan& plan, int root, int userns, int proc, int sys) {
+  Ctx const ctx{root, userns, proc, sys,
+                (plan.header->flags & kUserNs) != 0 ? plan.header->base_id : 0};
+  for (std::uint32_t i = 0; i < plan.header->n_ops; ++i) {
+    Op op{};
+    op.kind = plan.strings.next();
+    op.a = plan.strings.next();
+    op.b = plan.strings.next();
+    op.c = plan.strings.next();
+    if (apply(ctx, op) >= 0) continue;
+    if (!op.optional()) fail("prepare", op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a, errno);
+    report(Report::Kind::Warning, errno, "prepare", op.a);
+  }
+}
+
+}  // namespace vs::stage
