@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/cgroup.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/text.h"
+#include "base/log.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+constexpr std::string_view kSlice = "vserver.slice";
+// The controllers whose limits or counters a context uses; other v1 hierarchies are left alone.
+constexpr std::array<std::string_view, 7> kControllers{"cpu",   "cpuacct", "memory", "pids",
+                                                       "blkio", "cpuset",  "devices"};
+
+bool has(const std::vector<std::string>& all, std::string_view one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+std::vector<std::string> known_controllers(std::string_view options) {
+  std::vector<std::string> out;
+  for (auto const option : split(options, ',')) {
+    if (std::find(kControllers.begin(), kControllers.end(), option) != kControllers.end())
+      out.emplace_back(option);
+  }
+  return out;
+}
+
+Status make_dir(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  return Error::system(errno, "mkdir {}", path);
+}
+
+// A new v1 cpuset has no CPUs and takes no process until it is given some.
+Status inherit_cpuset(const std::string& parent, const std::string& path) {
+  for (const char* knob : {"cpuset.cpus", "cpuset.mems"}) {
+    auto const now = VS_TRY(read_file(fmt::format("{}/{}", path, knob)));
+    if (!trim(now).empty()) continue;
+    VS_TRY(write_knob(fmt::format("{}/{}", path, knob),
+                      trim(VS_TRY(read_file(fmt::format("{}/{}", parent, knob))))));
+  }
+  return {};
+}
+
+// Every controller the parent has goes down to its children; one that the host keeps busy
+// elsewhere (realtime CPU, v1 use) is left out and seen by reading cgroup.controllers below.
+Status enable_controllers(const std::string& path) {
+  auto const there = VS_TRY(read_file(path + "/cgroup.controllers"));
+  for (auto const name : split_words(there)) {
+    if (name != "cpu" && name != "memory" && name != "pids" && name != "io" && name != "cpuset") continue;
+    if (auto done = write_knob(path + "/cgroup.subtree_control", fmt::format("+{}", name)); !done)
+      debug("controller {} of {} stays off: {}", name, path, done.error().message());
+  }
+  return {};
+}
+
+Status remove_dir(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
+  return Error::system(errno, "rmdir {}", path);
+}
+
+// cgroups made inside a delegated guest, deepest first.
+Status remove_cgroup_tree(const std::string& path) {
+  auto dir = open_path(path, O_RDONLY | O_DIRECTORY);
+  if (!dir) return dir.error().sys() == ENOENT ? Status{} : Status{std::move(dir).error()};
+  for (auto const& name : VS_TRY(list_dir(*dir))) {
+    struct stat st {};
+    if (::fstatat(dir->get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+      VS_TRY(remove_cgroup_tree(path + "/" + name));
+  }
+  return remove_dir(path);
+}
+
+}  // namespace
+
+Result<CgroupHost> CgroupHost::find() { return parse(VS_TRY(read_file("/proc/self/mountinfo", 8U << 20U))); }
+
+Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
+  CgroupHost host;
+  for (auto const line : split_lines(mountinfo)) {
+    auto const fields = split_words(line);
+    auto const dash = std::find(fields.begin(), fields.end(), std::string_view{"-"});
+    if (fields.size() < 5 || fields.end() - dash < 4) continue;
+    std::string_view const type = *(dash + 1);
+    if (type == "cgroup2" && host.v2_.empty()) host.v2_ = fields[4];
+    if (type != "cgroup") continue;
+    auto controllers = known_controllers(*(dash + 3));
+    if (!controllers.empty()) host.v1_.push_back({std::string{fields[4]}, std::move(controllers)});
+  }
+  if (host.v2_.empty())
+    return Error::make(Errc::Unsupported, "no cgroup2 file system is mounted")
+        .hint("mount -t cgroup2 none /sys/fs/cgroup/unified");
+  return host;
+}
+
+bool CgroupHost::is_v1(std::string_view controller) const {
+  return std::any_of(v1_.begin(), v1_.end(), [&](const V1& h) { return has(h.controllers, controller); });
+}
+
+const std::string& CgroupHost::mount_of(std::string_view controller) const {
+  for (auto const& hierarchy : v1_) {
+    if (has(hierarchy.controllers, controller)) return hierarchy.mount;
+  }
+  return v2_;
+}
+
+std::string ContextCgroup::path_of(std::string_view controller) const {
+  return fmt::format("{}/{}/{}", host_.mount_of(controller), kSlice, name_);
+}
+
+Status ContextCgroup::create(bool with_guard) {
+  std::string const slice = fmt::format("{}/{}", host_.v2(), kSlice);
+  VS_TRY(make_dir(slice));
+  if (host_.unified()) {
+    VS_TRY(enable_controllers(host_.v2()));
+    VS_TRY(enable_controllers(slice));
+  }
+  VS_TRY(make_dir(v2_path()));
+  if (host_.unified()) VS_TRY(enable_controllers(v2_path()));
+  VS_TRY(make_dir(guest_path()));
+  if (with_guard) VS_TRY(make_dir(guard_path()));
+  for (auto const& hierarchy : host_.v1()) {
+    std::string const parent = fmt::format("{}/{}", hierarchy.mount, kSlice);
+    std::string const path = fmt::format("{}/{}", parent, name_);
+    VS_TRY(make_dir(parent));
+    bool const cpuset = has(hierarchy.controllers, "cpuset");
+    if (cpuset) VS_TRY(inherit_cpuset(hierarchy.mount, parent));
+    VS_TRY(make_dir(path));
+    if (cpuset) VS_TRY(inherit_cpuset(parent, path));
+  }
+  return {};
+}
+
+Status ContextCgroup::delegate(std::uint32_t owner) {
+  Fd const dir = VS_TRY(open_guest());
+  if (::fchownat(dir.get(), "", owner, owner, AT_EMPTY_PATH) != 0) return Error::system(errno, "chown cgroup");
+  for (const char* file : {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}) {
+    if (::fchownat(dir.get(), file, owner, owner, 0) != 0) return Error::system(errno, "chown {}", file);
+  }
+  return {};
+}
+
+Status ContextCgroup::remove() {
+  VS_TRY(remove_cgroup_tree(v2_path()));
+  for (auto const& hierarchy : host_.v1())
+    VS_TRY(remove_cgroup_tree(fmt::format("{}/{}/{}", hierarchy.mount, kSlice, name_)));
+  return {};
+}
+
+Result<std::vector<Fd>> ContextCgroup::open_v1_procs() const {
+  std::vector<Fd> out;
+  for (auto const& hierarchy : host_.v1())
+    out.push_back(VS_TRY(open_path(fmt::format("{}/{}/{}/cgroup.procs", hierarchy.mount, kSlice, name_), O_WRONLY)));
+  return out;
+}
+
+Result<Fd> ContextCgroup::open_guest() const { return open_path(guest_path(), O_RDONLY | O_DIRECTORY); }
+
+bool ContextCgroup::exists() const { return vs::exists(guest_path()); }
+
+bool ContextCgroup::populated() const {
+  auto const events = read_file(guest_path() + "/cgroup.events");
+  return events && events->find("populated 1") != std::string::npos;
+}
+
+namespace {
+
+Status collect(const std::string& path, std::vector<int>& out) {
+  auto const text = read_file(path + "/cgroup.procs", 16U << 20U);
+  if (!text) return text.error().sys() == ENOENT || text.error().sys() == ENODEV ? Status{} : Status{text.error()};
+  for (auto const word : split_words(*text)) out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
+  auto const dir = open_path(path, O_RDONLY | O_DIRECTORY);
+  if (!dir) return {};
+  for (auto const& name : VS_TRY(list_dir(*dir))) {
+    struct stat st {};
+    if (::fstatat(dir->get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+      VS_TRY(collect(path + "/" + name, out));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<int>> ContextCgroup::processes() const {
+  std::vector<int> out;
+  VS_TRY(collect(guest_path(), out));
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+Status ContextCgroup::kill_all() {
+  auto done = write_knob(guest_path() + "/cgroup.kill", "1");
+  if (!done && done.error().sys() == ENOENT) return {};
+  return done;
+}
+
+Result<bool> ContextCgroup::wait_empty(int timeout_ms) {
+  Fd const events = VS_TRY(open_path(guest_path() + "/cgroup.events", O_RDONLY));
+  timespec start{};
+  ::clock_gettime(CLOCK_MONOTONIC, &start);
+  for (;;) {
+    // Reading arms the notification: poll wakes by POLLPRI when the file changes afterwards.
+    if (!populated()) return true;
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    auto const spent = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1'000'000;
+    if (spent >= timeout_ms) return false;
+    pollfd wait{events.get(), POLLPRI, 0};
+    ::poll(&wait, 1, static_cast<int>(std::min<long>(timeout_ms - spent, 100)));
+  }
+}
+
+Result<std::string> ContextCgroup::read_knob_of(std::string_view controller, const std::string& knob) const {
+  return read_file(fmt::format("{}/{}", path_of(controller), knob));
+}
+
+Status ContextCgroup::write_knob_of(std::string_view controller, const std::string& knob, std::string_view text) {
+  return write_knob(fmt::format("{}/{}", path_of(controller), knob), text);
+}
+
+}  // namespace vs

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sys/fd.h"
+
+namespace vs {
+
+// The host's cgroup hierarchies, found by reading /proc/self/mountinfo: unified (all controllers
+// on v2), or hybrid (v1 controllers beside a v2 tree that only tracks processes).
+class CgroupHost {
+ public:
+  struct V1 {
+    std::string mount;
+    std::vector<std::string> controllers;
+  };
+
+  // Fails with Errc::Unsupported when no v2 tree is mounted anywhere.
+  static Result<CgroupHost> find();
+  // The same from given text, for tests.
+  static Result<CgroupHost> parse(const std::string& mountinfo);
+
+  [[nodiscard]] const std::string& v2() const noexcept { return v2_; }
+  [[nodiscard]] const std::vector<V1>& v1() const noexcept { return v1_; }
+  [[nodiscard]] bool unified() const noexcept { return v1_.empty(); }
+  // Mount point of the hierarchy that has this controller: v1 if there, else v2.
+  [[nodiscard]] const std::string& mount_of(std::string_view controller) const;
+  [[nodiscard]] bool is_v1(std::string_view controller) const;
+
+ private:
+  std::string v2_;
+  std::vector<V1> v1_;
+};
+
+// A context's cgroup in every hierarchy: `vserver.slice/NAME`, and on v2 below it `guest` (the
+// root of the guest's cgroup namespace) and `guard`.
+class ContextCgroup {
+ public:
+  ContextCgroup(CgroupHost host, std::string name) : host_{std::move(host)}, name_{std::move(name)} {}
+
+  // Makes it everywhere; what is there already is taken over.
+  Status create(bool with_guard);
+  // Hands `guest` to its root: processes, subtree control and threads of uid and gid `owner`.
+  Status delegate(std::uint32_t owner);
+  // Removes it everywhere; fails with EBUSY while processes are left. Nothing there is success.
+  Status remove();
+
+  [[nodiscard]] std::string guest_path() const { return v2_path() + "/guest"; }
+  [[nodiscard]] std::string guard_path() const { return v2_path() + "/guard"; }
+  [[nodiscard]] const CgroupHost& host() const noexcept { return host_; }
+
+  // cgroup.procs of each v1 hierarchy, open for writing.
+  Result<std::vector<Fd>> open_v1_procs() const;
+  // A descriptor of `guest` for CLONE_INTO_CGROUP.
+  Result<Fd> open_guest() const;
+
+  [[nodiscard]] bool exists() const;
+  // True while any process is in the guest.
+  [[nodiscard]] bool populated() const;
+  // Ids of all processes in the guest, nested cgroups included.
+  Result<std::vector<int>> processes() const;
+  // Kills every process of the guest at once (cgroup.kill, Linux 5.14).
+  Status kill_all();
+  // Waits until it is empty; false when the time is over.
+  Result<bool> wait_empty(int timeout_ms);
+
+  // A knob of the context by controller, e.g. ("memory", "memory.max") on v2.
+  Result<std::string> read_knob_of(std::string_view controller, const std::string& knob) const;
+  Status write_knob_of(std::string_view controller, const std::string& knob, std::string_view text);
+
+ private:
+  [[nodiscard]] std::string v2_path() const { return host_.v2() + "/vserver.slice/" + name_; }
+  [[nodiscard]] std::string path_of(std::string_view controller) const;
+
+  CgroupHost host_;
+  std::string name_;
+};
+
+}  // namespace vs

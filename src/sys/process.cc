@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys/process.h"
+
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "base/text.h"
+#include "sys/file.h"
+
+namespace vs {
+
+Result<Fd> make_sealed(const char* name, std::string_view bytes) {
+  Fd fd{::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+  if (!fd) return Error::system(errno, "memfd {}", name);
+  VS_TRY(write_all(fd, bytes, name));
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+    return Error::system(errno, "seal {}", name);
+  return fd;
+}
+
+Child::~Child() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Result<int> Child::wait() {
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0) {
+    if (errno != EINTR) return Error::system(errno, "wait for process {}", pid_);
+  }
+  pid_ = -1;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+namespace {
+
+enum class ChildStep : std::int32_t { Signals = 1, Session, Fds, Exec };
+
+struct ChildArgs {  // plain data only
+  int exe;
+  char* const* argv;
+  char* const* envp;
+  const std::pair<int, int>* fds;
+  std::size_t n_fds;
+  bool new_session;
+  int error_fd;
+};
+
+struct ChildError {
+  ChildStep step;
+  std::int32_t err;
+};
+
+[[noreturn]] void child_fail(int fd, ChildStep step) noexcept {
+  ChildError const error{step, errno};
+  [[maybe_unused]] auto const n = ::write(fd, &error, sizeof error);
+  ::_exit(127);
+}
+
+// Runs in the child. System calls only: no allocation, no locks, no logging, no glibc function
+// that uses a cached thread id.
+[[noreturn, gnu::noinline]] void child_main(const ChildArgs& a) noexcept {
+  sigset_t none;
+  ::sigemptyset(&none);
+  if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) child_fail(a.error_fd, ChildStep::Signals);
+  if (a.new_session && ::setsid() < 0) child_fail(a.error_fd, ChildStep::Session);
+  for (std::size_t i = 0; i < a.n_fds; ++i) {
+    if (::dup2(a.fds[i].first, a.fds[i].second) < 0) child_fail(a.error_fd, ChildStep::Fds);
+  }
+  ::syscall(SYS_execveat, a.exe, "", a.argv, a.envp, AT_EMPTY_PATH);
+  child_fail(a.error_fd, ChildStep::Exec);
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (auto const& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+// A copy of every source above all targets, so that a dup2 can hit neither a source nor the error
+// pipe. Copies are close-on-exec; what dup2 makes of them is not.
+Result<std::vector<Fd>> lift(const SpawnPlan& plan, std::vector<std::pair<int, int>>& fds) {
+  int floor = 64;
+  for (auto const& [from, to] : plan.fds) floor = std::max(floor, to + 1);
+  std::vector<Fd> copies;
+  for (auto const& [from, to] : plan.fds) {
+    Fd copy{::fcntl(from, F_DUPFD_CLOEXEC, floor)};
+    if (!copy) return Error::system(errno, "duplicate descriptor {}", from);
+    fds.emplace_back(copy.get(), to);
+    copies.push_back(std::move(copy));
+  }
+  return copies;
+}
+
+Status read_error(FdRef pipe) {
+  ChildError error{};
+  for (;;) {
+    auto const n = ::read(pipe.get(), &error, sizeof error);
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) return {};  // exec closed the pipe
+    if (n != sizeof error) return Error::make(Errc::Internal, "the child's report is broken");
+    break;
+  }
+  constexpr std::array kSteps{"", "unblock signals", "new session", "pass descriptors", "exec"};
+  return Error::system(error.err, "{}", kSteps.at(static_cast<std::size_t>(error.step)));
+}
+
+}  // namespace
+
+Result<Child> spawn(const SpawnPlan& plan) {
+  std::array<int, 2> pipe_ends{};
+  if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) return Error::system(errno, "pipe");
+  Fd const read_end{pipe_ends[0]};
+  Fd write_end{pipe_ends[1]};
+  std::vector<std::pair<int, int>> fds;
+  auto const copies = VS_TRY(lift(plan, fds));
+  Fd error_fd{::fcntl(write_end.get(), F_DUPFD_CLOEXEC, 200)};
+  Fd const exe{::fcntl(plan.exe, F_DUPFD_CLOEXEC, 200)};
+  if (!error_fd || !exe) return Error::system(errno, "duplicate descriptor");
+  auto const argv = pointers(plan.argv);
+  auto const envp = pointers(plan.envp);
+  ChildArgs const args{exe.get(), argv.data(), envp.data(), fds.data(), fds.size(), plan.new_session,
+                       error_fd.get()};
+  int pidfd = -1;
+  clone_args request{};
+  request.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  request.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  request.exit_signal = SIGCHLD;
+  if (plan.cgroup >= 0) {
+    request.flags |= CLONE_INTO_CGROUP;
+    request.cgroup = static_cast<std::uint64_t>(plan.cgroup);
+  }
+  auto const pid = static_cast<pid_t>(::syscall(SYS_clone3, &request, sizeof request));
+  if (pid == 0) child_main(args);
+  if (pid < 0) return Error::system(errno, "clone");
+  Child child{pid, Fd{pidfd}};
+  write_end.reset();
+  error_fd.reset();
+  VS_TRY(read_error(read_end));
+  return child;
+}
+
+namespace {
+
+Result<std::string> find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return name;
+  const char* path = std::getenv("PATH");
+  for (auto const dir : split(path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ':')) {
+    auto candidate = fmt::format("{}/{}", dir, name);
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return Error::make(Errc::NotFound, "program '{}' is not installed", name);
+}
+
+}  // namespace
+
+Result<int> run_program(const std::vector<std::string>& argv) {
+  auto const path = VS_TRY(find_program(argv.at(0)));
+  Fd const null = VS_TRY(open_path("/dev/null", O_RDWR));
+  // A script is run by a shell that opens it by name: its descriptor must not be close-on-exec, and
+  // /bin/sh -c 'exec "$0" "$@"' gives just that without a parser of "#!" lines here.
+  Fd const shell = VS_TRY(open_path("/bin/sh", O_PATH));
+  SpawnPlan plan;
+  plan.exe = shell.get();
+  plan.argv = {"sh", "-c", R"(exec "$0" "$@")", path};
+  plan.argv.insert(plan.argv.end(), argv.begin() + 1, argv.end());
+  for (char** e = environ; *e != nullptr; ++e) plan.envp.emplace_back(*e);
+  plan.fds = {{null.get(), 0}};
+  Child child = VS_TRY(spawn(plan), "run {}", argv[0]);
+  return child.wait();
+}
+
+Result<ProcessId> identify(pid_t pid) {
+  auto const text = read_file(fmt::format("/proc/{}/stat", pid));
+  if (!text) return Error::system(ESRCH, "process {}", pid);
+  // The name may hold blanks and parentheses: fields start after the last ')'.
+  auto const close = text->rfind(')');
+  if (close == std::string::npos) return Error::system(ESRCH, "process {}", pid);
+  auto const fields = split_words(std::string_view{*text}.substr(close + 1));
+  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return Error::system(ESRCH, "process {}", pid);
+  return ProcessId{pid, parse_decimal(fields[19]).value_or(0)};
+}
+
+Result<Fd> open_process(const ProcessId& id) {
+  Fd fd{static_cast<int>(::syscall(SYS_pidfd_open, id.pid, 0))};
+  if (!fd) return Error::system(errno, "process {}", id.pid);
+  // Checked after the open: what the pidfd names now cannot change any more.
+  if (VS_TRY(identify(id.pid)) != id) return Error::system(ESRCH, "process {}", id.pid);
+  return fd;
+}
+
+Status signal_process(FdRef pidfd, int signal) {
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) != 0)
+    return Error::system(errno, "signal {}", signal);
+  return {};
+}
+
+}  // namespace vs
