@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "context/seccomp.h"
+
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+
+#include "base/log.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+constexpr std::array kRefused{
+    "acct",           "add_key",       "adjtimex",        "bpf",           "clock_adjtime",
+    "clock_adjtime64", "clock_settime", "clock_settime64", "delete_module", "finit_module",
+    "init_module",    "ioperm",        "iopl",            "kexec_file_load", "kexec_load",
+    "keyctl",         "lookup_dcookie", "nfsservctl",     "open_by_handle_at", "perf_event_open",
+    "pciconfig_iobase", "pciconfig_read", "pciconfig_write", "quotactl",   "quotactl_fd",
+    "request_key",    "settimeofday",  "stime",           "swapoff",       "swapon",
+    "syslog",         "uselib",        "ustat",           "vm86",          "vm86old",
+};
+
+constexpr std::array kAbsent{"io_uring_enter", "io_uring_register", "io_uring_setup", "userfaultfd"};
+
+constexpr std::array kClassicRefused{"fsmount",    "fsopen",     "mount",      "mount_setattr", "move_mount",
+                                     "open_tree",  "pivot_root", "setns",      "umount2",       "unshare"};
+
+struct Release {
+  void operator()(void* filter) const noexcept { ::seccomp_release(filter); }
+};
+using Filter = std::unique_ptr<void, Release>;
+
+Status refuse(scmp_filter_ctx filter, const char* name, int err) {
+  int const number = ::seccomp_syscall_resolve_name(name);
+  if (number == __NR_SCMP_ERROR) return {};  // not known to this library: nothing can call it by number we know
+  int const done = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(err)), number, 0);
+  if (done != 0 && done != -EDOM) return Error::system(-done, "seccomp rule {}", name);
+  return {};
+}
+
+Status add_rules(scmp_filter_ctx filter, bool classic) {
+  for (const char* name : kRefused) VS_TRY(refuse(filter, name, EPERM));
+  for (const char* name : kAbsent) VS_TRY(refuse(filter, name, ENOSYS));
+  if (classic) {
+    for (const char* name : kClassicRefused) VS_TRY(refuse(filter, name, EPERM));
+  }
+  // Pushing characters into a terminal: the compare is on 32 bits, as the kernel's is.
+  int const done = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffU, TIOCSTI));
+  if (done != 0) return Error::system(-done, "seccomp rule ioctl");
+  return {};
+}
+
+Result<std::string> export_bpf(scmp_filter_ctx filter) {
+  Fd const file{::memfd_create("seccomp", MFD_CLOEXEC)};
+  if (!file) return Error::system(errno, "memfd");
+  int const done = ::seccomp_export_bpf(filter, file.get());
+  if (done != 0) return Error::system(-done, "compile the seccomp filter");
+  struct stat st {};
+  if (::fstat(file.get(), &st) != 0) return Error::system(errno, "stat");
+  std::string out(static_cast<std::size_t>(st.st_size), '\0');
+  if (::pread(file.get(), out.data(), out.size(), 0) != st.st_size) return Error::system(EIO, "read the filter");
+  return out;
+}
+
+// FNV-1a: names a cache file by what its content depends on; not a matter of security, the
+// directory is root's.
+std::uint64_t hash(std::uint64_t h, std::string_view text) {
+  for (char const c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return (h ^ 0xff) * 0x100000001b3ULL;
+}
+
+std::string cache_name(bool classic) {
+  std::uint64_t h = 0xcbf29ce484222325ULL;
+  for (const char* name : kRefused) h = hash(h, name);
+  for (const char* name : kAbsent) h = hash(h, name);
+  for (const char* name : kClassicRefused) h = hash(h, name);
+  utsname machine{};
+  ::uname(&machine);
+  const scmp_version* library = ::seccomp_version();
+  h = hash(h, fmt::format("1 {} {}.{}.{} {}", machine.machine, library->major, library->minor, library->micro, classic));
+  return fmt::format("seccomp-{:016x}.bpf", h);
+}
+
+std::string_view as_text(const std::string& bytes) { return bytes; }
+
+Result<std::string> read_filter(const std::string& path) {
+  Fd const fd = VS_TRY(open_path(path, O_RDONLY | O_NOFOLLOW));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return Error::system(errno, "stat {}", path);
+  if (st.st_uid != ::geteuid() || (st.st_mode & 022U) != 0 || st.st_size <= 0 || st.st_size % 8 != 0 || st.st_size > 65536)
+    return Error::make(Errc::Config, "{} is not a filter of ours", path);
+  std::string out(static_cast<std::size_t>(st.st_size), '\0');
+  if (::pread(fd.get(), out.data(), out.size(), 0) != st.st_size) return Error::system(EIO, "read {}", path);
+  return out;
+}
+
+}  // namespace
+
+Result<std::string> compile_seccomp(bool classic) {
+  Filter const filter{::seccomp_init(SCMP_ACT_ALLOW)};
+  if (!filter) return Error::make(Errc::Internal, "seccomp_init failed");
+  // A call of a foreign architecture answers ENOSYS, as on a kernel built without it.
+  ::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+  ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0);
+  ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+  if (::seccomp_arch_native() == SCMP_ARCH_X86_64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_X86);
+  if (::seccomp_arch_native() == SCMP_ARCH_AARCH64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_ARM);
+  VS_TRY(add_rules(filter.get(), classic));
+  return export_bpf(filter.get());
+}
+
+Result<std::string> cached_seccomp(const std::string& directory, bool classic) {
+  std::string const name = cache_name(classic);
+  if (auto cached = read_filter(fmt::format("{}/{}", directory, name))) return cached;
+  auto filter = VS_TRY(compile_seccomp(classic));
+  auto const store = [&]() -> Status {
+    VS_TRY(make_dirs(directory, 0700));
+    Fd const dir = VS_TRY(open_path(directory, O_RDONLY | O_DIRECTORY));
+    return replace_file_at(dir, name, as_text(filter), 0600);
+  };
+  if (auto done = store(); !done) debug("seccomp cache: {}", done.error().message());
+  return filter;
+}
+
+}  // namespace vs

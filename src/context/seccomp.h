@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+
+namespace vs {
+
+// The system call filter of a guest as BPF instructions (struct sock_filter, 8 bytes each).
+//
+// Refused with EPERM: what reaches the whole machine whatever the capabilities (modules, kexec,
+// swap, clocks, raw I/O, perf events, BPF, handles of files, keyrings, terminal injection).
+// Answered ENOSYS, so that programs fall back: io_uring and userfaultfd.
+//   classic   the guest shares the host's user namespace: mount and namespace calls go as well
+Result<std::string> compile_seccomp(bool classic);
+
+// The same from a cache directory (root's, mode 0700) when it holds a filter for this table, this
+// machine and this library; else compiled and stored there. A broken cache file is replaced.
+Result<std::string> cached_seccomp(const std::string& directory, bool classic);
+
+}  // namespace vs
