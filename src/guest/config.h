@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "context/xid.h"
+
+namespace vs {
+
+enum class NetMode : std::uint8_t {
+  Private,  // own network namespace, joined by a routed veth pair
+  Host,     // the host's; addresses are added to its devices
+};
+
+struct InterfaceEntry {
+  std::string dir;  // name of the directory, for messages
+  std::string ip, dev, prefix, mask, bcast, name;
+  bool nodev = false;
+  bool down = false;
+};
+
+struct LimitEntry {
+  int resource;
+  std::uint64_t soft;
+  std::uint64_t hard;
+};
+
+// A guest's configuration, read and checked; what the plan is computed from.
+struct GuestConfig {
+  std::string name;     // directory below the configuration root
+  std::string vdir;     // root directory on the host
+  std::optional<Xid> xid;
+  bool userns = true;
+  bool seccomp = true;
+  std::string nodename;
+  std::string domainname;
+  std::vector<std::string> init;  // argv of the guest's first program
+  std::vector<std::string> environment;
+  std::uint64_t capabilities = 0;
+  std::vector<LimitEntry> limits;
+  int nice = 0;
+  int stop_timeout_s = 30;
+  std::string fstab;
+  std::string fstab_remote;
+  NetMode net = NetMode::Private;
+  std::vector<InterfaceEntry> interfaces;
+  std::string flags;  // read and kept
+  std::vector<std::string> not_applied;  // entries whose feature is not built yet
+};
+
+// Reads CONF/NAME. Fails with Errc::NotFound when there is no such guest, with Errc::Config naming
+// file and reason when an entry is wrong.
+Result<GuestConfig> load_config(const std::string& name);
+
+// Names of all guests: directories below CONF with a vdir, not starting with a dot.
+Result<std::vector<std::string>> list_guests();
+
+// Writes CONF/NAME/ENTRY, making directories on the way.
+Status write_entry(const std::string& name, const std::string& entry, const std::string& text);
+
+}  // namespace vs

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "guest/config.h"
+
+namespace vs {
+
+// What a stop will have to take away, one word list an item; written into the run state before
+// anything is made. Also checks the configuration, so a bad address stops a start at once.
+Result<std::vector<std::string>> describe_network(const GuestConfig& config, std::uint32_t xid);
+
+// Gives the starting guest its addresses; init_pid names its network namespace.
+Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid);
+
+// Takes away what the items name; what is gone already is no error.
+void undo_network(const std::vector<std::string>& items) noexcept;
+
+}  // namespace vs

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/paths.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+std::string from_env(const char* name, const char* fallback) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : fallback;
+}
+
+std::string libexec_dir(const std::string& self) {
+  auto const slash = self.rfind('/');
+  std::string const beside = slash == std::string::npos ? "." : self.substr(0, slash);
+  return exists(beside + "/vs-stage") ? beside : VS_LIBEXECDIR;
+}
+
+// Shows control characters as '?', so that a name from the command line cannot play with the
+// terminal that the error is printed on.
+std::string printable(const std::string& name) {
+  std::string out = name.substr(0, 80);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return name.size() > 80 ? out + "..." : out;
+}
+
+}  // namespace
+
+const Paths& Paths::get() {
+  static const Paths paths = [] {
+    Paths p;
+    p.conf = from_env("VSERVER_CONFDIR", "/etc/vservers");
+    p.vdirs = from_env("VSERVER_VDIRBASE", "/var/lib/vservers");
+    p.run = from_env("VSERVER_RUNDIR", "/run/vserver");
+    p.cache = from_env("VSERVER_CACHEDIR", "/var/cache/vserver");
+    auto const self = read_link_at(FdRef::cwd(), "/proc/self/exe");
+    p.self = self ? *self : "/usr/sbin/vserver";
+    p.libexec = from_env("VSERVER_LIBEXECDIR", libexec_dir(p.self).c_str());
+    return p;
+  }();
+  return paths;
+}
+
+Status check_name(const std::string& name) {
+  auto const alnum = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  bool const good = !name.empty() && name.size() <= 64 && alnum(name[0]) &&
+                    std::all_of(name.begin(), name.end(), [&](char c) {
+                      return alnum(c) || c == '.' || c == '_' || c == '-' || c == '+';
+                    });
+  if (good) return {};
+  return Error::make(Errc::Usage, "'{}' is not a guest's name", printable(name))
+      .hint("letters, digits and . _ - +, starting with a letter or digit, at most 64 characters");
+}
+
+}  // namespace vs

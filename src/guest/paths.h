@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace vs {
+
+// Where things live. Each can be moved by an environment variable, for tests and packagers:
+// VSERVER_CONFDIR, VSERVER_VDIRBASE, VSERVER_RUNDIR, VSERVER_CACHEDIR, VSERVER_LIBEXECDIR.
+struct Paths {
+  std::string conf;     // /etc/vservers
+  std::string vdirs;    // /var/lib/vservers
+  std::string run;      // /run/vserver
+  std::string cache;    // /var/cache/vserver
+  std::string libexec;  // vs-stage and vs-guard: beside the program, else the installed place
+  std::string self;     // this program
+
+  static const Paths& get();
+};
+
+// A guest's name becomes a directory, a cgroup and a unit: letters, digits, '.', '_', '-', '+',
+// starting with a letter or digit, at most 64 characters. Fails with Errc::Usage.
+Status check_name(const std::string& name);
+
+}  // namespace vs

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/state.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/text.h"
+#include "guest/config.h"
+#include "guest/paths.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+constexpr std::uint64_t kVersion = 1;
+}
+
+std::string run_path(const std::string& name, const std::string& file) {
+  return fmt::format("{}/guests/{}/{}", Paths::get().run, name, file);
+}
+
+std::string format_state(const RunState& state) {
+  std::string out = fmt::format(
+      "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted {}\n", kVersion, state.xid,
+      state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid, state.init.start_time, state.guard.pid,
+      state.guard.start_time, state.started);
+  for (auto const& item : state.cleanup) out += fmt::format("cleanup {}\n", item);
+  return out;
+}
+
+namespace {
+
+std::optional<ProcessId> parse_process(std::string_view value) {
+  auto const words = split_words(value);
+  if (words.size() != 2) return std::nullopt;
+  auto const pid = parse_decimal(words[0]);
+  auto const time = parse_decimal(words[1]);
+  if (!pid || !time || *pid > 4194304) return std::nullopt;
+  return ProcessId{static_cast<pid_t>(*pid), *time};
+}
+
+// False when the value is not what the key asks for.
+bool parse_field(RunState& state, std::string_view key, std::string_view value) {
+  auto const number = parse_decimal(value);
+  if (key == "config") return state.config = value, !value.empty();
+  if (key == "cleanup") return state.cleanup.emplace_back(value), true;
+  if (key == "init" || key == "guard") {
+    auto const process = parse_process(value);
+    if (process) (key == "init" ? state.init : state.guard) = *process;
+    return process.has_value();
+  }
+  if (!number) return key != "xid" && key != "userns" && key != "ns_flags" && key != "started";
+  if (key == "xid") state.xid = static_cast<std::uint32_t>(*number);
+  if (key == "userns") state.userns = *number != 0;
+  if (key == "ns_flags") state.ns_flags = static_cast<std::uint32_t>(*number);
+  if (key == "started") state.started = static_cast<std::int64_t>(*number);
+  return true;
+}
+
+}  // namespace
+
+Result<RunState> parse_state(const std::string& text) {
+  RunState state;
+  auto const lines = split_lines(text);
+  if (lines.empty() || !lines[0].starts_with("version "))
+    return Error::make(Errc::Config, "the run state has no version line");
+  auto const version = parse_decimal(lines[0].substr(8));
+  if (!version) return Error::make(Errc::Config, "the run state has no version");
+  if (*version > kVersion)
+    return Error::make(Errc::Unsupported, "the run state has version {}, this program knows {}", *version, kVersion)
+        .hint("a newer vserver started this guest: use that one");
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    auto const space = lines[i].find(' ');
+    if (space == std::string_view::npos || !parse_field(state, lines[i].substr(0, space), lines[i].substr(space + 1)))
+      return Error::make(Errc::Config, "line {} of the run state is broken: '{}'", i + 1, lines[i]);
+  }
+  if (state.xid == 0) return Error::make(Errc::Config, "the run state has no xid");
+  return state;
+}
+
+Result<RunDir> RunDir::lock(const std::string& name, int timeout_s) {
+  VS_TRY(check_name(name));
+  std::string const locks = Paths::get().run + "/lock";
+  VS_TRY(make_dirs(locks));
+  auto lock = lock_file(fmt::format("{}/{}", locks, name), timeout_s);
+  if (!lock) return std::move(lock).error().context(fmt::format("guest '{}'", name));
+  return RunDir{name, std::move(*lock)};
+}
+
+Result<std::optional<RunState>> RunDir::read_state(const std::string& name) {
+  auto const text = read_file(run_path(name, "state"));
+  if (!text) {
+    if (text.error().sys() == ENOENT) return std::optional<RunState>{};
+    return Error{text.error()};
+  }
+  return std::optional<RunState>{VS_TRY(parse_state(*text), "guest '{}'", name)};
+}
+
+Status RunDir::write(const RunState& state) const {
+  std::string const path = fmt::format("{}/guests/{}", Paths::get().run, name_);
+  VS_TRY(make_dirs(path));
+  Fd const dir = VS_TRY(open_path(path, O_RDONLY | O_DIRECTORY));
+  return replace_file_at(dir, "state", format_state(state));
+}
+
+Status RunDir::clear() const {
+  auto const dir = open_path(Paths::get().run + "/guests", O_RDONLY | O_DIRECTORY);
+  if (!dir) return {};
+  return remove_tree_at(*dir, name_);
+}
+
+namespace {
+
+std::string claim_path(std::uint32_t xid) { return fmt::format("{}/xid/{}", Paths::get().run, xid); }
+
+// Claims one xid; false when another guest has it. A claim whose guest is gone is taken over.
+Result<bool> try_claim(const std::string& name, Xid xid) {
+  std::string const path = claim_path(xid.value());
+  for (int tries = 0; tries < 3; ++tries) {
+    if (::symlink(name.c_str(), path.c_str()) == 0) return true;
+    if (errno != EEXIST) return Error::system(errno, "claim xid {}", xid.value());
+    auto const holder = read_link_at(FdRef::cwd(), path);
+    if (!holder) continue;
+    if (*holder == name) return true;
+    if (exists(run_path(*holder, "state")) || is_running(*holder)) return false;
+    // Between claim and state a starting guest holds its lock.
+    auto const lock = try_lock_file(fmt::format("{}/lock/{}", Paths::get().run, *holder));
+    if (!lock || !*lock) return false;
+    ::unlink(path.c_str());
+  }
+  return false;
+}
+
+std::vector<IdRange> foreign_ranges() {
+  std::vector<IdRange> out;
+  for (const char* file : {"/etc/subuid", "/etc/subgid"}) {
+    auto const text = read_file(file);
+    if (!text) continue;
+    for (auto const& range : parse_subid(*text)) out.push_back(range);
+  }
+  return out;
+}
+
+// Every xid that a configuration names: a new guest must not take it.
+std::vector<std::uint32_t> configured_xids() {
+  std::vector<std::uint32_t> out;
+  auto const guests = list_guests();
+  if (!guests) return out;
+  for (auto const& guest : *guests) {
+    auto const text = read_file(fmt::format("{}/{}/context", Paths::get().conf, guest));
+    if (!text) continue;
+    if (auto const n = parse_decimal(trim(first_line(*text)))) out.push_back(static_cast<std::uint32_t>(*n));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted) {
+  VS_TRY(make_dirs(Paths::get().run + "/xid"));
+  if (wanted) {
+    if (VS_TRY(try_claim(name, *wanted))) return *wanted;
+    return Error::make(Errc::Busy, "context id {} is in use by the running guest '{}'", wanted->value(),
+                       guest_of(wanted->value()).value_or("?"));
+  }
+  auto used = configured_xids();
+  auto const ranges = foreign_ranges();
+  for (;;) {
+    Xid const xid = VS_TRY(choose_xid(used, ranges));
+    if (VS_TRY(try_claim(name, xid))) return xid;
+    used.push_back(xid.value());
+  }
+}
+
+void release_xid(std::uint32_t xid) noexcept { ::unlink(claim_path(xid).c_str()); }
+
+std::optional<std::string> guest_of(std::uint32_t xid) {
+  auto name = read_link_at(FdRef::cwd(), claim_path(xid));
+  if (!name) return std::nullopt;
+  return *name;
+}
+
+bool is_running(const std::string& name) {
+  auto host = CgroupHost::find();
+  return host && ContextCgroup{std::move(*host), name}.populated();
+}
+
+}  // namespace vs

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "context/xid.h"
+#include "sys/cgroup.h"
+#include "sys/fd.h"
+#include "sys/process.h"
+
+namespace vs {
+
+// What is remembered of a running guest, in RUN/NAME/state: lines "key value", the first
+// "version 1". Written before anything is made that would have to be taken away again.
+struct RunState {
+  std::uint32_t xid = 0;
+  std::string config;               // directory of its configuration
+  bool userns = true;
+  std::uint32_t ns_flags = 0;       // CLONE_NEW* that exec has to join
+  ProcessId init;                   // pid 0 until it is known
+  ProcessId guard;
+  std::int64_t started = 0;         // seconds since the epoch
+  std::vector<std::string> cleanup;  // what stop takes away, in the words of the network part
+
+  bool operator==(const RunState&) const = default;
+};
+
+std::string format_state(const RunState& state);
+// Fails with Errc::Unsupported when a newer version wrote it, Errc::Config when it is broken.
+Result<RunState> parse_state(const std::string& text);
+
+// The run directory of one guest; its lock is held as long as this object lives.
+class RunDir {
+ public:
+  // Takes the guest's lock; fails with Errc::Busy when another command keeps it that long.
+  static Result<RunDir> lock(const std::string& name, int timeout_s);
+
+  [[nodiscard]] Result<std::optional<RunState>> read() const { return read_state(name_); }
+  Status write(const RunState& state) const;
+  // Removes the state and all else that was kept for the run.
+  Status clear() const;
+  // Keeps the lock for the program that this process becomes or starts.
+  [[nodiscard]] const Fd& lock_fd() const noexcept { return lock_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  // The state without a lock: for status and lists. Empty when the guest is not running.
+  static Result<std::optional<RunState>> read_state(const std::string& name);
+
+ private:
+  RunDir(std::string name, Fd lock) : name_{std::move(name)}, lock_{std::move(lock)} {}
+  std::string name_;
+  Fd lock_;
+};
+
+std::string run_path(const std::string& name, const std::string& file);
+
+// Claims an xid for a starting guest: the configured one, or a free one. The claim is the link
+// RUN/xid/N -> NAME, made atomically, so that no two running guests have one xid.
+// Fails with Errc::Busy naming the guest that has it.
+Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted);
+void release_xid(std::uint32_t xid) noexcept;
+// Name of the running guest with this xid.
+std::optional<std::string> guest_of(std::uint32_t xid);
+
+// True while any process of the guest lives.
+bool is_running(const std::string& name);
+
+}  // namespace vs
