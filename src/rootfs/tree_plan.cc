@@ -134,7 +134,7 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d?", "/run", "755", ""});
   ops.push_back({"p", "/proc", "", ""});
   if (config.sysfs) ops.push_back({"s", "/sys", "", ""});
-  ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "x"});
+  ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "xD"});
   for (auto const& node : kNodes) ops.push_back({"n", std::string{node[0]}, std::string{node[1]}, std::string{node[2]}});
   ops.push_back({"n", "/dev/console", "1:3", "600"});  // covered by the guest's own terminal
   ops.push_back({"l", "/dev/fd", "/proc/self/fd", ""});

@@ -68,7 +68,7 @@ static_assert(sizeof(Rlimit) == 24);
 
 // Operations on the guest's tree, done as host root before it is sealed. Targets are resolved
 // inside the guest's root. First letter of the first string:
-//   t TARGET OPTIONS ATTR       new tmpfs (options "mode=755,size=64k")
+//   t TARGET OPTIONS ATTR       new tmpfs (options "mode=755,size=64k"); ATTR D: device nodes work
 //   b TARGET SOURCE ATTR        bind mount of a host path; ATTR: r read-only, i idmapped, R recursive
 //   f TARGET TYPE,SOURCE,OPTIONS ATTR   any other file system
 //   n NAME MAJOR:MINOR MODE(octal)  character device node

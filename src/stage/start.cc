@@ -215,10 +215,15 @@ void set_limits(const Plan& plan, int pid) {
     must(setpriority(PRIO_PROCESS, static_cast<id_t>(pid), plan.header->nice), "set nice");
 }
 
+// Over the directory itself: the other mounts can only go onto a tree that is attached (before
+// Linux 6.15), and no other path of the host is hidden from bind mounts this way.
+void attach_root(int tree, const char* root) {
+  int const at = must(open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), "open the root", root);
+  must(move_mount(tree, at), "attach the root", root);
+  close(at);
+}
+
 void enter_new_root(int tree) {
-  // Any directory that surely exists will do: it is covered for the moment of the pivot only.
-  int const at = must(open("/run", O_PATH | O_CLOEXEC), "open /run");
-  must(move_mount(tree, at), "attach the root");
   must(fchdir(tree), "enter the root");
   must(pivot_root(".", "."), "pivot_root");
   must(umount2(".", MNT_DETACH), "drop the host's tree");
@@ -260,6 +265,7 @@ void start(Plan& plan) {
   std::uint64_t const idmap = (header.flags & kIdmapRoot) != 0 ? MOUNT_ATTR_IDMAP : 0;
   must(set_mount_attr(tree, AT_RECURSIVE, MOUNT_ATTR_NODEV | idmap, 0, idmap != 0 ? userns : 0),
        idmap != 0 ? "map the owners of the root (idmapped mount)" : "restrict the root", root);
+  attach_root(tree, root);
   apply_ops(plan, tree, userns, want.proc, want.sys);
   enter_new_root(tree);
   set_limits(plan, init.pid);

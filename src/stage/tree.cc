@@ -81,7 +81,7 @@ int attach(const Ctx& ctx, int mount, const char* target) {
 }
 
 int do_tmpfs(const Ctx& ctx, const Op& op) {
-  int const mount = new_mount("tmpfs", "tmpfs", op.b, attributes(op.c) | kLocked);
+  int const mount = new_mount("tmpfs", "tmpfs", op.b, attributes(op.c) | (strchr(op.c, 'D') != nullptr ? MOUNT_ATTR_NOSUID : kLocked));
   return mount < 0 ? -1 : attach(ctx, mount, op.a);
 }
 
