@@ -2,6 +2,7 @@
 #include "cli/help.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -22,7 +23,6 @@ std::vector<Option> with_help(const Command& command) {
   for (const Option& o : options) {
     if (o.short_name == help.short_name) help.short_name = 0;
   }
-  // Assigning the last element of a copy keeps the table's own order.
   options.push_back(help);
   return options;
 }
