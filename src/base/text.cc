@@ -126,7 +126,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::optional<std::string_view> nearest(std::string_view wanted,
                                         const std::vector<std::string_view>& names) {
   std::optional<std::string_view> best;
-  std::size_t best_distance = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  std::size_t best_distance = std::max<std::size_t>(2, wanted.size() / 3) + 1;
   for (auto const name : names) {
     auto const distance = edit_distance(wanted, name);
     if (distance >= best_distance) continue;

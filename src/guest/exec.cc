@@ -126,6 +126,8 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   auto reports = follow_stage(stage.reports, [](int) { return Status{}; });
   if (!reports) {
     auto error = std::move(reports).error().context(fmt::format("guest '{}'", name));
+    // The helper ends by itself and reaps its child; killed before, it would leave a zombie.
+    VS_TRY(stage.child.wait());
     if (error.code() != Errc::NotFound) return error;
     fmt::print(stderr, "vserver: {}\n", error.message());
     return error.sys() == ENOENT ? 127 : 126;
