@@ -149,8 +149,23 @@ Status write_file(Build& b, const std::string& dir, const std::string& name, con
   return replace_file_at(at, name, text, mode);
 }
 
+// debootstrap makes links of them when it believes to be in a container itself.
+Status make_mount_points(Build& b) {
+  Fd const root = VS_TRY(open_path(b.vdir, O_RDONLY | O_DIRECTORY));
+  for (const char* name : {"proc", "sys", "dev"}) {
+    struct stat st {};
+    if (::fstatat(root.get(), name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode)) ::unlinkat(root.get(), name, 0);
+    if (::mkdirat(root.get(), name, 0755) != 0 && errno != EEXIST) return Error::system(errno, "mkdir {}", name);
+  }
+  return {};
+}
+
 Status prepare_tree(Build& b) {
   if (b.request.method == "debootstrap") {
+    VS_TRY(make_mount_points(b));
+    // The second stage mounts /proc and /sys for itself; here both are there already, for good.
+    VS_TRY(write_file(b, "debootstrap", "mount", "#!/bin/sh\nexit 0\n", 0755));
+    VS_TRY(write_file(b, "debootstrap", "umount", "#!/bin/sh\nexit 0\n", 0755));
     VS_TRY(write_file(b, "etc", "hostname", b.request.name + "\n", 0644));
     VS_TRY(write_file(b, "etc", "hosts", fmt::format("127.0.0.1 localhost\n127.0.1.1 {}\n::1 localhost ip6-localhost\n", b.request.name), 0644));
     // No service starts while packages are set up.
@@ -163,7 +178,8 @@ Status prepare_tree(Build& b) {
 Status set_up_packages(Build& b) {
   if (b.request.method != "debootstrap") return {};
   info("setting the packages up inside the guest");
-  int const status = VS_TRY(run_guest(b.request.name, {"/bin/sh", "/debootstrap/debootstrap", "--second-stage"}));
+  int const status = VS_TRY(run_guest(b.request.name, {"/usr/bin/env", "PATH=/debootstrap:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "/bin/sh",
+                                      "/debootstrap/debootstrap", "--second-stage"}));
   if (status != 0)
     return Error::make(Errc::System, "the set-up inside the guest ended with status {}", status)
         .hint("its messages stand above; the log was /debootstrap/debootstrap.log");

@@ -21,7 +21,7 @@ std::vector<Option> with_help(const Command& command) {
   std::vector<Option> options{command.options.begin(), command.options.end()};
   Option help = kHelp;
   for (const Option& o : options) {
-    if (o.short_name == help.short_name) help.short_name = 0;
+    if (o.short_name == kHelp.short_name) help.short_name = 0;
   }
   options.push_back(help);
   return options;

@@ -61,6 +61,7 @@ make_guest() {
   done
   ln -s /bin/busybox "$root/sbin/init"
   printf '::sysinit:/bin/echo guest is up\n::respawn:/bin/sleep 1000\n::shutdown:/bin/echo going down\n' >"$root/etc/inittab"
+  chown -R --no-dereference --reference="$root" "$root"
 }
 finish() {
   echo "$passed passed, $failed failed"

@@ -72,15 +72,12 @@ TEST(Help, TheOverviewHasOneLineForEachCommand) {
 TEST(Help, TheManualEscapesWhatScdocWouldRead) {
   EXPECT_EQ(format_man_options(kCommands[0]),
             "*-s*, *--signal*=_SIGNAL_\n"
-            "\n"
             "\tSend SIGNAL instead of TERM.\n"
             "\n"
             "*--dry\\_run*\n"
-            "\n"
             "\tOnly say what would be done.\n"
             "\n"
             "*-h*, *--help*\n"
-            "\n"
             "\tShow this help and exit.\n");
 }
 
