@@ -163,9 +163,9 @@ Status make_mount_points(Build& b) {
 Status prepare_tree(Build& b) {
   if (b.request.method == "debootstrap") {
     VS_TRY(make_mount_points(b));
-    // The second stage mounts /proc and /sys for itself; here both are there already, for good.
-    VS_TRY(write_file(b, "debootstrap", "mount", "#!/bin/sh\nexit 0\n", 0755));
-    VS_TRY(write_file(b, "debootstrap", "umount", "#!/bin/sh\nexit 0\n", 0755));
+    // The second stage mounts /proc and /sys and makes devices; here all are there already, for good.
+    for (const char* program : {"mknod", "mount", "umount"})
+      VS_TRY(write_file(b, "debootstrap", program, "#!/bin/sh\nexit 0\n", 0755));
     VS_TRY(write_file(b, "etc", "hostname", b.request.name + "\n", 0644));
     VS_TRY(write_file(b, "etc", "hosts", fmt::format("127.0.0.1 localhost\n127.0.1.1 {}\n::1 localhost ip6-localhost\n", b.request.name), 0644));
     // No service starts while packages are set up.

@@ -35,7 +35,7 @@ constexpr std::array kResources{
 constexpr std::array<std::string_view, 20> kApplied{
     "vdir",  "name",  "context", "ncontext", "run",        "cache",  "userns",       "seccomp",       "uts",    "apps",
     "fstab", "fstab.remote", "fstab.local", "bcapabilities", "ulimits", "nice", "flags", "cflags", "interfaces", "net"};
-constexpr std::array<std::string_view, 2> kAlsoApplied{"disabled", "shell"};
+constexpr std::array<std::string_view, 3> kAlsoApplied{"disabled", "shell", "quickstart"};
 
 // One guest's directory; every value names its file when it is wrong.
 class Reader {
