@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config/tree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/text.h"
+#include "config/syntax.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+Value element(const Value& file, std::string text, int line) {
+  return Value{file.path, file.key, std::move(text), Position{file.position.file, line}};
+}
+
+std::vector<Value> elements(const Value* file, std::vector<ConfigLine> (*parse)(std::string_view)) {
+  std::vector<Value> out;
+  if (file == nullptr) return out;
+  for (auto& line : parse(file->text)) out.push_back(element(*file, std::move(line.text), line.line));
+  return out;
+}
+
+// A checked value: nothing when there is none, the position in front of the error.
+template <class T>
+Result<std::optional<T>> checked(const std::optional<Value>& value,
+                                 Result<T> (*parse)(std::string_view)) {
+  if (!value || value->text.empty()) return std::optional<T>{};
+  auto parsed = parse(value->text);
+  if (!parsed) return std::move(parsed).error().context(to_string(value->position));
+  return std::optional<T>{*parsed};
+}
+
+// True when the bytes of such an entry matter.
+bool is_read(Kind kind) {
+  return kind != Kind::Flag && kind != Kind::Directory && kind != Kind::Executable;
+}
+
+}  // namespace
+
+std::string to_string(const Position& position) {
+  if (position.line == 0) return position.file;
+  return fmt::format("{}:{}", position.file, position.line);
+}
+
+Error wrong_value(const Value& value, std::string_view why) {
+  return Error::make(Errc::Config, "{}: {}", to_string(value.position), why);
+}
+
+const Value* Tree::find(std::string_view path) const {
+  auto const at = values_.find(path);
+  return at == values_.end() ? nullptr : &at->second;
+}
+
+bool Tree::flag(std::string_view path) const {
+  return find(path) != nullptr || std::binary_search(dirs_.begin(), dirs_.end(), path);
+}
+
+std::optional<Value> Tree::scalar(std::string_view path) const {
+  const Value* file = find(path);
+  if (file == nullptr) return std::nullopt;
+  return element(*file, scalar_of(file->text), 1);
+}
+
+std::vector<Value> Tree::list(std::string_view path) const { return elements(find(path), list_of); }
+
+std::vector<Value> Tree::array(std::string_view path) const {
+  return elements(find(path), array_of);
+}
+
+std::optional<Value> Tree::raw(std::string_view path) const {
+  const Value* file = find(path);
+  if (file == nullptr) return std::nullopt;
+  return element(*file, raw_of(file->text), 0);
+}
+
+std::optional<Value> Tree::link(std::string_view path) const {
+  const Value* file = find(path);
+  if (file == nullptr) return std::nullopt;
+  return *file;
+}
+
+Result<std::optional<std::int64_t>> Tree::integer(std::string_view path) const {
+  return checked<std::int64_t>(scalar(path), integer_of);
+}
+
+Result<std::optional<std::uint64_t>> Tree::limit(std::string_view path) const {
+  return checked<std::uint64_t>(scalar(path), limit_of);
+}
+
+Result<std::optional<bool>> Tree::on_off(std::string_view path) const {
+  return checked<bool>(scalar(path), switch_of);
+}
+
+std::vector<std::string> Tree::children(std::string_view dir) const {
+  std::string const start = dir.empty() ? std::string{} : std::string{dir} + "/";
+  std::vector<std::string> out;
+  for (std::string_view const path : dirs_) {
+    if (!path.starts_with(start)) continue;
+    auto const name = path.substr(start.size());
+    if (!name.empty() && name.find('/') == std::string_view::npos) out.emplace_back(name);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+bool is_ignored_name(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kEndings{".rpmsave", ".rpmnew", ".rpmorig", "~"};
+  return name.find(".cfsaved") != std::string_view::npos ||
+         std::any_of(kEndings.begin(), kEndings.end(),
+                     [name](std::string_view ending) { return name.ends_with(ending); });
+}
+
+// Fills a Tree.
+class TreeWalk {
+ public:
+  TreeWalk(const Fd& root, std::string dir) : root_{root}, tree_{std::move(dir)} {}
+
+  Result<Tree> run() && {
+    VS_TRY(walk(""));
+    std::sort(tree_.dirs_.begin(), tree_.dirs_.end());
+    return std::move(tree_);
+  }
+
+ private:
+  Status walk(const std::string& below);
+  Status visit(const std::string& path);
+  Status visit_key(const std::string& path, const Key& key, const struct stat& st);
+  Status read(Value& value);
+
+  [[nodiscard]] std::string file(const std::string& path) const { return tree_.dir_ + "/" + path; }
+  void warning(const std::string& path, std::string_view text) {
+    tree_.warnings.push_back(fmt::format("{}: {}", file(path), text));
+  }
+  void unknown(const std::string& path) {
+    auto const near = nearest_key(path);
+    warning(path, near ? fmt::format("unknown entry; did you mean '{}'?", *near) : "unknown entry");
+  }
+
+  FdRef root_;
+  Tree tree_;
+};
+
+// Ends: only directories that a key's pattern can reach are entered, so links make no loop.
+Status TreeWalk::walk(const std::string& below) {
+  auto dir = open_at(root_, below.empty() ? "." : below, O_RDONLY | O_DIRECTORY, Resolve::Free);
+  if (!dir) return Error{dir.error()}.context(tree_.dir_).with_code(Errc::Config);
+  for (auto const& name : VS_TRY(list_dir(*dir), "{}", file(below))) {
+    if (name[0] == '.' || is_ignored_name(name)) continue;
+    VS_TRY(visit(below.empty() ? name : below + "/" + name));
+  }
+  return {};
+}
+
+Status TreeWalk::visit(const std::string& path) {
+  const Key* key = find_key(path);
+  bool const is_branch = is_key_directory(path);
+  if (key == nullptr && !is_branch) {
+    unknown(path);
+    return {};
+  }
+  struct stat st {};
+  if (::fstatat(root_.get(), path.c_str(), &st, 0) != 0) {
+    if (errno != ENOENT && errno != ELOOP) return Error::system(errno, "{}", file(path)).with_code(Errc::Config);
+    if (key != nullptr && key->kind == Kind::Link) return visit_key(path, *key, st);
+    warning(path, "this link leads nowhere");
+    return {};
+  }
+  if (key != nullptr) VS_TRY(visit_key(path, *key, st));
+  if (S_ISDIR(st.st_mode) && is_branch) {
+    tree_.dirs_.push_back(path);
+    return walk(path);
+  }
+  if (key == nullptr) warning(path, "this must be a directory");
+  return {};
+}
+
+Status TreeWalk::visit_key(const std::string& path, const Key& key, const struct stat& st) {
+  Value value{path, &key, {}, Position{file(path), 0}};
+  if (key.kind == Kind::Link) {
+    auto target = read_link_at(root_, path);
+    value.text = target ? *std::move(target) : value.position.file;
+  } else if (S_ISDIR(st.st_mode) && is_read(key.kind)) {
+    warning(path, "this must be a file, not a directory");
+    return {};
+  } else if (key.kind == Kind::Directory && !S_ISDIR(st.st_mode)) {
+    warning(path, "this must be a directory");
+    return {};
+  } else if (is_read(key.kind)) {
+    VS_TRY(read(value));
+  }
+  if (!key.applied) tree_.not_applied.push_back(path);
+  tree_.values_.insert_or_assign(path, std::move(value));
+  return {};
+}
+
+Status TreeWalk::read(Value& value) {
+  auto text = read_file_at(root_, value.path, Resolve::Free, kMaxConfigFile);
+  if (!text) {
+    if (text.error().sys() == EFBIG)
+      return wrong_value(value, fmt::format("larger than {}", format_bytes(kMaxConfigFile)));
+    if (text.error().sys() == EILSEQ)
+      return wrong_value(value, "contains a NUL byte: this is not a text file");
+    return std::move(text).error().context(tree_.dir_).with_code(Errc::Config);
+  }
+  if (!text->empty() && text->back() != '\n') warning(value.path, "does not end in a newline");
+  if (text->find("\r\n") != std::string::npos) warning(value.path, "has DOS line ends");
+  value.text = *std::move(text);
+  return {};
+}
+
+Result<Tree> read_tree(const std::string& dir) {
+  auto const root = open_path(dir, O_RDONLY | O_DIRECTORY);
+  if (!root) {
+    bool const missing = root.error().sys() == ENOENT || root.error().sys() == ENOTDIR;
+    return Error{root.error()}.with_code(missing ? Errc::NotFound : Errc::Config);
+  }
+  return TreeWalk{*root, dir}.run();
+}
+
+}  // namespace vs

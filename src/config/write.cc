@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config/write.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "config/keys.h"
+#include "config/syntax.h"
+#include "config/tree.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+struct Place {
+  std::string parent;  // "" is the guest's directory
+  std::string name;
+};
+
+Place place_of(const std::string& path) {
+  auto const slash = path.rfind('/');
+  if (slash == std::string::npos) return Place{{}, path};
+  return Place{path.substr(0, slash), path.substr(slash + 1)};
+}
+
+// The key of a path that names one entry and cannot leave the tree.
+Result<const Key*> key_of(std::string_view path) {
+  for (auto const part : split(path, '/')) {
+    if (part.empty() || part[0] == '.' || is_ignored_name(part) ||
+        part.find_first_of(std::string_view{"\0\n", 2}) != std::string_view::npos)
+      return Error::make(Errc::Usage, "'{}' is not the path of an entry", path)
+          .hint("a relative path without '.' and '..', such as interfaces/0/ip");
+  }
+  const Key* key = find_key(path);
+  if (key != nullptr) return key;
+  auto const near = nearest_key(path);
+  return Error::make(Errc::Usage, "unknown entry '{}'", path)
+      .hint(near ? fmt::format("did you mean '{}'?", *near) : std::string{});
+}
+
+bool is_one_line(Kind kind) {
+  return kind == Kind::Scalar || kind == Kind::Limit || kind == Kind::Integer;
+}
+
+Status check_text(const Key& key, std::string_view path, std::string_view text) {
+  if (key.kind == Kind::Link || key.kind == Kind::Directory || key.kind == Kind::Executable)
+    return Error::make(Errc::Usage, "'{}' is a {}: it has no text to set", path, kind_name(key.kind));
+  if (text.find('\0') != std::string_view::npos)
+    return Error::make(Errc::Usage, "'{}': the text contains a NUL byte", path);
+  if (text.size() >= kMaxConfigFile)
+    return Error::make(Errc::Usage, "'{}': the text is larger than {}", path, format_bytes(kMaxConfigFile));
+  if (key.kind == Kind::Flag && !text.empty())
+    return Error::make(Errc::Usage, "'{}' is a flag: it takes no text", path)
+        .hint("unset it to switch it off");
+  if (is_one_line(key.kind) && text.find('\n') != std::string_view::npos)
+    return Error::make(Errc::Usage, "'{}' takes one line", path);
+  Status checked;
+  if (key.kind == Kind::Limit) {
+    if (auto value = limit_of(text); !value) checked = std::move(value).error();
+  }
+  if (key.kind == Kind::Integer) {
+    if (auto value = integer_of(text); !value) checked = std::move(value).error();
+  }
+  if (!checked) return std::move(checked).error().context(path).with_code(Errc::Usage);
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> entry_content(std::string_view path, std::string_view text) {
+  const Key* key = VS_TRY(key_of(path));
+  // A newline at the end is the file's, not the value's.
+  if (is_one_line(key->kind) && text.ends_with('\n')) text.remove_suffix(1);
+  VS_TRY(check_text(*key, path, text));
+  if (is_one_line(key->kind)) return scalar_line(trim(text));
+  std::string out{text};
+  if (!out.empty() && out.back() != '\n') out += '\n';
+  return out;
+}
+
+Status set_entry(const std::string& dir, const std::string& path, std::string_view text) {
+  auto const content = VS_TRY(entry_content(path, text));
+  auto const place = place_of(path);
+  auto const root = open_path(dir, O_RDONLY | O_DIRECTORY);
+  if (!root) return Error{root.error()}.with_code(Errc::NotFound);
+  std::string const parent = place.parent.empty() ? dir : dir + "/" + place.parent;
+  VS_TRY(make_dirs(parent), "set '{}'", path);
+  Fd const below = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY), "set '{}'", path);
+  VS_TRY(replace_file_at(below, place.name, content, 0644, true), "set '{}'", path);
+  return {};
+}
+
+Status unset_entry(const std::string& dir, const std::string& path) {
+  const Key* key = VS_TRY(key_of(path));
+  if (key->kind == Kind::Link || key->kind == Kind::Directory)
+    return Error::make(Errc::Usage, "'{}' is a {}: remove it by hand", path, kind_name(key->kind));
+  auto const place = place_of(path);
+  std::string const parent = place.parent.empty() ? dir : dir + "/" + place.parent;
+  auto const below = open_path(parent, O_RDONLY | O_DIRECTORY);
+  if (!below) {
+    if (below.error().sys() == ENOENT) return {};
+    return Error{below.error()}.context(fmt::format("unset '{}'", path));
+  }
+  if (open_at(*below, place.name, O_PATH | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath))
+    return Error::make(Errc::Usage, "'{}' is a directory: remove it by hand", path);
+  VS_TRY(remove_tree_at(*below, place.name), "unset '{}'", path);
+  return {};
+}
+
+}  // namespace vs

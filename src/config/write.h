@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace vs {
+
+// What set_entry would write for a text, newline included. Fails with Errc::Usage when the path
+// is no entry of a guest's tree, or the text none of its kind.
+Result<std::string> entry_content(std::string_view path, std::string_view text);
+
+// Writes DIR/PATH, making directories on the way; no reader sees half of it. A flag takes no text.
+Status set_entry(const std::string& dir, const std::string& path, std::string_view text);
+
+// Removes DIR/PATH. Nothing there is success.
+Status unset_entry(const std::string& dir, const std::string& path);
+
+}  // namespace vs
