@@ -187,7 +187,7 @@ constexpr auto kKeys = std::to_array<Key>({
     Key{"badness", Kind::Integer, "", "", "bias of the out-of-memory killer", false},
     Key{"hostname", Kind::Scalar, "", "", "deprecated: use uts/nodename", false},
     Key{"domainname", Kind::Scalar, "", "", "deprecated: use uts/domainname", false},
-    Key{"apps/init/runlevel", Kind::Scalar, "", "by style", "start run level", false},
+    Key{"apps/init/runlevel", Kind::Scalar, "", "by style", "start run level", true},
     Key{"apps/init/runlevel.start", Kind::Scalar, "", "", "start run level, before runlevel", false},
     Key{"apps/init/runlevel.stop", Kind::Scalar, "", "by style", "stop run level", false},
     Key{"apps/init/cmd.prepare", Kind::Array, "", "by style", "command before the start, one argument per line", false},
@@ -333,13 +333,16 @@ bool matches_part(std::string_view pattern, std::string_view part) {
   return part.size() > pattern.size() && part.starts_with(pattern);
 }
 
-// How many components match, from the first on; both begin at their first component.
+// How many components match, from the first on.
 std::size_t matching_parts(std::string_view pattern, std::string_view path) {
-  auto const patterns = split(pattern, '/');
-  auto const parts = split(path, '/');
-  std::size_t n = 0;
-  while (n < patterns.size() && n < parts.size() && matches_part(patterns[n], parts[n])) ++n;
-  return n;
+  for (std::size_t n = 0;; ++n) {
+    auto const pattern_end = std::min(pattern.find('/'), pattern.size());
+    auto const path_end = std::min(path.find('/'), path.size());
+    if (!matches_part(pattern.substr(0, pattern_end), path.substr(0, path_end))) return n;
+    if (pattern_end == pattern.size() || path_end == path.size()) return n + 1;
+    pattern.remove_prefix(pattern_end + 1);
+    path.remove_prefix(path_end + 1);
+  }
 }
 
 std::size_t count_parts(std::string_view path) {
@@ -377,6 +380,8 @@ std::optional<std::string> nearest_key(std::string_view path) {
     if (patterns.size() <= known || matching_parts(key.path, path) < known) continue;
     if (!patterns[known].ends_with('*')) names.push_back(patterns[known]);
   }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   auto const near = nearest(parts[known], names);
   if (!near) return std::nullopt;
   std::string out;

@@ -167,7 +167,8 @@ Status TreeWalk::visit(const std::string& path) {
   }
   struct stat st {};
   if (::fstatat(root_.get(), path.c_str(), &st, 0) != 0) {
-    if (errno != ENOENT && errno != ELOOP) return Error::system(errno, "{}", file(path)).with_code(Errc::Config);
+    if (errno != ENOENT && errno != ELOOP)
+      return Error::system(errno, "{}", file(path)).with_code(Errc::Config);
     if (key != nullptr && key->kind == Kind::Link) return visit_key(path, *key, st);
     warning(path, "this link leads nowhere");
     return {};
