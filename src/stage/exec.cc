@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A program inside a running guest: join its cgroups and namespaces, then fork into them.
+// A program inside a running guest: fork into its cgroup and pid namespace, then join the others.
 #include <errno.h>
 
 #include <signal.h>
@@ -26,6 +26,9 @@ void forward(int sig) {
 
 [[noreturn]] void be_program(Plan& plan, const char* cwd) {
   Header const& header = *plan.header;
+  // All at once: from here on the host is out of reach.
+  must(setns(kInitFd, static_cast<int>(header.ns_flags & ~std::uint32_t{CLONE_NEWPID})), "join the guest's namespaces");
+  must(chdir("/"), "enter the root");
   if ((header.flags & kUserNs) != 0) {
     must(static_cast<int>(syscall(SYS_setresgid, 0, 0, 0)), "become guest root");
     must(static_cast<int>(syscall(SYS_setresuid, 0, 0, 0)), "become guest root");
@@ -55,9 +58,9 @@ void exec_in_guest(Plan& plan) {
     int const fd = kFirstV1Fd + static_cast<int>(i);
     if (write(fd, "0", 1) != 1) fail("join the cgroups", "cgroup.procs", errno);
   }
-  // All namespaces at once, after the cgroups: from here on the host is out of reach.
-  must(setns(kInitFd, static_cast<int>(header.ns_flags)), "join the guest's namespaces");
-  must(chdir("/"), "enter the root");
+  // The pid namespace is joined by the child's birth. The others come after it: from inside the
+  // guest's cgroup namespace no process outside of it could be put into its cgroup any more.
+  must(setns(kInitFd, CLONE_NEWPID), "join the guest's pid namespace");
   CloneArgs args{};
   args.exit_signal = SIGCHLD;
   if (fcntl(kCgroupFd, F_GETFD) >= 0) {
