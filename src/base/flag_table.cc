@@ -65,9 +65,10 @@ Result<FlagChange> parse_flags(std::span<const FlagName> table, std::string_view
     auto const bits = item_bits(table, prefix, item);
     if (!bits) {
       std::vector<std::string_view> names;
-      for (auto const& row : table) names.push_back(row.name);
-      auto error = Error::make(Errc::Usage, "unknown flag '{}' at position {} of '{}'", item,
-                               start, text);
+      for (auto const& row : table)
+        names.push_back(row.name);
+      auto error =
+          Error::make(Errc::Usage, "unknown flag '{}' at position {} of '{}'", item, start, text);
       if (auto const near = nearest(to_lower(item), names))
         return std::move(error).hint(fmt::format("did you mean '{}'?", *near));
       return error;

@@ -28,7 +28,9 @@ std::string_view journal_prefix(Level level) noexcept {
 
 }  // namespace
 
-void set_log_name(std::string_view name) noexcept { log_name = name; }
+void set_log_name(std::string_view name) noexcept {
+  log_name = name;
+}
 
 void write_log(Level level, std::string_view text) noexcept {
   std::string line;

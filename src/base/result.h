@@ -22,8 +22,10 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   // Implicit on purpose: "return value;" and "return error;" are the interface.
-  Result(T value) : v_{std::in_place_index<0>, std::move(value)} {}       // NOLINT(google-explicit-constructor)
-  Result(Error error) : v_{std::in_place_index<1>, std::move(error)} {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : v_{std::in_place_index<0>, std::move(value)} {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : v_{std::in_place_index<1>, std::move(error)} {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const noexcept { return v_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -66,14 +68,13 @@ using Status = Result<void>;
 
 // The value of `expr`, or return its error from the enclosing function, with the formatted context
 // (optional further arguments) in front. The context is built only on failure.
-#define VS_TRY(expr, ...) \
-  VS_TRY_1_(VS_CAT_(vs_try_, __COUNTER__), expr __VA_OPT__(, ) __VA_ARGS__)
-#define VS_TRY_1_(name, expr, ...)                                                         \
-  __extension__({                                                                          \
-    auto name = (expr);                                                                    \
-    if (!name) [[unlikely]]                                                                \
-      return std::move(name).error() __VA_OPT__(.context(::fmt::format(__VA_ARGS__)));     \
-    std::move(name).value();                                                               \
+#define VS_TRY(expr, ...) VS_TRY_1_(VS_CAT_(vs_try_, __COUNTER__), expr __VA_OPT__(, ) __VA_ARGS__)
+#define VS_TRY_1_(name, expr, ...)                                                     \
+  __extension__({                                                                      \
+    auto name = (expr);                                                                \
+    if (!name) [[unlikely]]                                                            \
+      return std::move(name).error() __VA_OPT__(.context(::fmt::format(__VA_ARGS__))); \
+    std::move(name).value();                                                           \
   })
 #define VS_CAT_(a, b) VS_CAT_2_(a, b)
 #define VS_CAT_2_(a, b) a##b

@@ -14,7 +14,9 @@ namespace vs {
 #ifdef VS_TEST_SEAM
 Status test_seam(std::string_view step);
 #else
-inline Status test_seam(std::string_view) { return {}; }
+inline Status test_seam(std::string_view) {
+  return {};
+}
 #endif
 
 }  // namespace vs

@@ -48,7 +48,9 @@ std::vector<std::string_view> split_lines(std::string_view text) {
   return split(text, '\n');
 }
 
-std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
+std::string_view first_line(std::string_view text) {
+  return text.substr(0, text.find('\n'));
+}
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) {
   std::uint64_t n = 0;

@@ -18,9 +18,9 @@ struct BuildRequest {
   std::optional<Xid> xid;
   std::string distribution;  // debootstrap: "bookworm"
   std::string mirror = "http://deb.debian.org/debian";
-  std::vector<std::string> packages;                             // debootstrap: more of them
-  std::vector<std::string> extra;                                // debootstrap's own arguments
-  std::vector<std::pair<std::string, std::string>> entries;      // configuration entries to write
+  std::vector<std::string> packages;                         // debootstrap: more of them
+  std::vector<std::string> extra;                            // debootstrap's own arguments
+  std::vector<std::pair<std::string, std::string>> entries;  // configuration entries to write
 };
 
 // Makes the guest's root directory, with owners in the guest's id range, and its configuration.

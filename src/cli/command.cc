@@ -29,8 +29,8 @@ Grammar make_grammar(const Command& command) {
   for (const Option& o : command.options) {
     const bool takes = !o.argument.empty();
     g.names.emplace_back(o.long_name);
-    g.longs.push_back({g.names.back().c_str(), takes ? required_argument : no_argument, nullptr,
-                       value++});
+    g.longs.push_back(
+        {g.names.back().c_str(), takes ? required_argument : no_argument, nullptr, value++});
     if (o.short_name == 0) continue;
     g.shorts += o.short_name;
     if (takes) g.shorts += ':';
@@ -61,19 +61,18 @@ const Option* find_option(const Command& command, int value) {
 Error unknown_long(const Command& command, std::string_view word) {
   const std::string_view name = word.substr(2, word.substr(2).find('='));
   std::vector<std::string_view> names{"help"};
-  for (const Option& o : command.options) names.push_back(o.long_name);
+  for (const Option& o : command.options)
+    names.push_back(o.long_name);
   std::vector<std::string> matches;
   for (const std::string_view n : names) {
     if (n.substr(0, name.size()) == name) matches.push_back(fmt::format("--{}", n));
   }
   if (matches.size() > 1) {
-    return usage(command,
-                 fmt::format("option '--{}' is ambiguous: {}", name, join(matches, ", ")));
+    return usage(command, fmt::format("option '--{}' is ambiguous: {}", name, join(matches, ", ")));
   }
   const auto near = nearest(name, names);
   if (near) {
-    return usage(command,
-                 fmt::format("unknown option '--{}', did you mean '--{}'?", name, *near));
+    return usage(command, fmt::format("unknown option '--{}', did you mean '--{}'?", name, *near));
   }
   return usage(command, fmt::format("unknown option '--{}'", name));
 }
@@ -107,7 +106,9 @@ Status check_operands(const Command& command, const std::vector<std::string>& op
 
 }  // namespace
 
-bool Parsed::has(std::string_view long_name) const { return get(long_name).has_value(); }
+bool Parsed::has(std::string_view long_name) const {
+  return get(long_name).has_value();
+}
 
 std::optional<std::string_view> Parsed::get(std::string_view long_name) const {
   for (std::size_t i = occurrences_.size(); i-- > 0;) {
@@ -132,7 +133,8 @@ Result<Parsed> parse_command(const Command& command, std::vector<std::string> ar
   const Grammar grammar = make_grammar(command);
   args.insert(args.begin(), std::string{command.name});
   std::vector<char*> argv;
-  for (std::string& a : args) argv.push_back(a.data());
+  for (std::string& a : args)
+    argv.push_back(a.data());
   const int argc = static_cast<int>(argv.size());
   argv.push_back(nullptr);
 

@@ -89,7 +89,8 @@ std::string completion_options(std::span<const Command> commands) {
   std::string out = "_vserver_options() {\n  case $1 in\n";
   for (const Command& c : commands) {
     std::string names;
-    for (const Option& o : with_help(c)) names += fmt::format(" --{}", o.long_name);
+    for (const Option& o : with_help(c))
+      names += fmt::format(" --{}", o.long_name);
     out += fmt::format("    {}) printf '%s\\n'{} ;;\n", c.name, names);
   }
   return out + "  esac\n}\n\n";
@@ -115,8 +116,10 @@ std::string completion_guest_commands(std::span<const Command> commands) {
     if (names_guest(c.operands)) names += fmt::format("{}{}", names.empty() ? "" : " | ", c.name);
   }
   if (names.empty()) return "_vserver_wants_guest() { false; }\n\n";
-  return fmt::format("_vserver_wants_guest() {{\n  case $1 in\n    {}) ;;\n    *) false ;;\n"
-                     "  esac\n}}\n\n", names);
+  return fmt::format(
+      "_vserver_wants_guest() {{\n  case $1 in\n    {}) ;;\n    *) false ;;\n"
+      "  esac\n}}\n\n",
+      names);
 }
 
 constexpr std::string_view kGuests = R"(_vserver_guests() {
@@ -167,7 +170,8 @@ std::string format_help(std::string_view program, const Command& command) {
   out += fmt::format("\n{}.\n\nOptions:\n", wrap(command.summary, 0));
   std::vector<std::pair<std::string, std::string_view>> rows;
   const std::vector<Option> options = with_help(command);
-  for (const Option& o : options) rows.emplace_back(option_names(o), o.help);
+  for (const Option& o : options)
+    rows.emplace_back(option_names(o), o.help);
   out += two_columns(rows);
   if (!command.details.empty()) out += fmt::format("\n{}\n", trim(command.details));
   return out;
@@ -175,7 +179,8 @@ std::string format_help(std::string_view program, const Command& command) {
 
 std::string format_overview(std::span<const Command> commands) {
   std::vector<std::pair<std::string, std::string_view>> rows;
-  for (const Command& c : commands) rows.emplace_back(std::string{c.name}, c.summary);
+  for (const Command& c : commands)
+    rows.emplace_back(std::string{c.name}, c.summary);
   return fmt::format(
       "Usage: vserver COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n{}\n"
       "See 'vserver COMMAND --help' for one command.\n",
@@ -185,7 +190,8 @@ std::string format_overview(std::span<const Command> commands) {
 std::string format_bash_completion(std::span<const Command> commands) {
   std::string out = "# bash completion for vserver: made by vserver itself\n\n";
   out += "_vserver_commands() {\n  printf '%s\\n'";
-  for (const Command& c : commands) out += fmt::format(" {}", c.name);
+  for (const Command& c : commands)
+    out += fmt::format(" {}", c.name);
   out += "\n}\n\n";
   out += completion_options(commands);
   out += completion_arguments(commands);

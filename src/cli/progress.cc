@@ -42,7 +42,9 @@ void write_text(int fd, std::string_view text) {
   }
 }
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
+bool continues(char c) {
+  return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
+}
 
 // At most `width` code points, none of them a control character.
 std::string fitted(std::string_view text, std::size_t width) {
@@ -58,15 +60,14 @@ std::string fitted(std::string_view text, std::size_t width) {
 
 std::uint64_t percent(std::uint64_t done, std::uint64_t total) {
   if (done >= total) return 100;
-  return static_cast<std::uint64_t>(100.0 * static_cast<double>(done) /
-                                    static_cast<double>(total));
+  return static_cast<std::uint64_t>(100.0 * static_cast<double>(done) / static_cast<double>(total));
 }
 
 }  // namespace
 
 ProgressStyle progress_style(bool is_terminal, const char* term, const char* no_color) {
-  const bool live = is_terminal && term != nullptr && *term != '\0' &&
-                    std::string_view{term} != "dumb";
+  const bool live =
+      is_terminal && term != nullptr && *term != '\0' && std::string_view{term} != "dumb";
   return {live, live && (no_color == nullptr || *no_color == '\0')};
 }
 
@@ -77,8 +78,8 @@ std::string format_progress(std::string_view stage, std::uint64_t done,
   if (total) {
     const std::uint64_t part = percent(done, *total);
     const std::size_t filled = static_cast<std::size_t>(part) * kBar / 100;
-    line += fmt::format(" [{}{}] {:3}%", std::string(filled, '#'),
-                        std::string(kBar - filled, '-'), part);
+    line += fmt::format(" [{}{}] {:3}%", std::string(filled, '#'), std::string(kBar - filled, '-'),
+                        part);
   } else {
     line += fmt::format(" {}", std::string_view{"|/-\\"}[tick % 4]);
   }

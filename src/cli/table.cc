@@ -46,7 +46,8 @@ struct JsonObject::Node {
 void Table::add_row(std::vector<std::string> cells) {
   VS_CHECK(cells.size() <= columns_.size());
   cells.resize(columns_.size());
-  for (std::string& cell : cells) cell = printable(std::move(cell));
+  for (std::string& cell : cells)
+    cell = printable(std::move(cell));
   rows_.push_back(std::move(cells));
 }
 
@@ -56,7 +57,8 @@ std::string Table::text() const {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     headers.emplace_back(columns_[i].header);
     std::size_t width = width_of(headers.back());
-    for (const auto& row : rows_) width = std::max(width, width_of(row[i]));
+    for (const auto& row : rows_)
+      width = std::max(width, width_of(row[i]));
     widths.push_back(width);
   }
   std::string out;
@@ -71,11 +73,14 @@ std::string Table::text() const {
     out += line + '\n';
   };
   append(headers);
-  for (const auto& row : rows_) append(row);
+  for (const auto& row : rows_)
+    append(row);
   return out;
 }
 
-std::string json_escape(std::string_view text) { return dump(Json(text), -1); }
+std::string json_escape(std::string_view text) {
+  return dump(Json(text), -1);
+}
 
 JsonObject::JsonObject() : node_{std::make_unique<Node>(Node{Json::object()})} {}
 JsonObject::JsonObject(JsonObject&&) noexcept = default;
@@ -131,7 +136,9 @@ JsonObject& JsonObject::add_unsigned(std::string_view name, std::uint64_t value)
   return *this;
 }
 
-std::string JsonObject::text() const { return dump(node_->json, 2); }
+std::string JsonObject::text() const {
+  return dump(node_->json, 2);
+}
 
 JsonArray::JsonArray()
     : node_{std::make_unique<JsonObject::Node>(JsonObject::Node{Json::array()})} {}
@@ -149,6 +156,8 @@ JsonArray& JsonArray::add(std::string_view value) {
   return *this;
 }
 
-std::string JsonArray::text() const { return dump(node_->json, 2); }
+std::string JsonArray::text() const {
+  return dump(node_->json, 2);
+}
 
 }  // namespace vs

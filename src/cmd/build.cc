@@ -15,13 +15,15 @@ void print_help() {
   fmt::print(
       "Usage: vserver GUEST build -m METHOD [OPTION...] [-- METHOD'S OPTION...]\n\n"
       "Methods:\n"
-      "  debootstrap   a Debian system:  -- -d DISTRIBUTION [-m MIRROR] [-- DEBOOTSTRAP'S OPTION...]\n"
+      "  debootstrap   a Debian system:  -- -d DISTRIBUTION [-m MIRROR] [-- DEBOOTSTRAP'S "
+      "OPTION...]\n"
       "  skeleton      empty directories to be filled by hand\n\n"
       "Options:\n"
       "  --context XID            context id; a free one without it\n"
       "  --hostname NAME          its host name; the guest's name without it\n"
       "  --interface [DEV:]IP[/PREFIX]   an address; may be given several times\n"
-      "  --net private|host       own network namespace behind a routed link pair (default), or the host's\n"
+      "  --net private|host       own network namespace behind a routed link pair (default), or "
+      "the host's\n"
       "  --packages A,B,...       debootstrap: more packages than the minimal system\n"
       "  --initstyle plain        the guest's own init (the only style yet)\n");
 }
@@ -55,7 +57,8 @@ Status take_method_options(BuildRequest& request, const Words& args, std::size_t
       request.extra.assign(args.begin() + static_cast<std::ptrdiff_t>(at) + 1, args.end());
       return {};
     }
-    if (at + 1 >= args.size()) return Error::make(Errc::Usage, "option '{}' needs a value", args[at]);
+    if (at + 1 >= args.size())
+      return Error::make(Errc::Usage, "option '{}' needs a value", args[at]);
     if (args[at] == "-d") {
       request.distribution = args[++at];
     } else if (args[at] == "-m") {
@@ -67,7 +70,8 @@ Status take_method_options(BuildRequest& request, const Words& args, std::size_t
   return {};
 }
 
-Status take_option(BuildRequest& request, const std::string& option, const std::string& value, std::size_t& interfaces) {
+Status take_option(BuildRequest& request, const std::string& option, const std::string& value,
+                   std::size_t& interfaces) {
   if (option == "-m" || option == "--method") {
     request.method = value;
   } else if (option == "--context") {
@@ -77,14 +81,18 @@ Status take_option(BuildRequest& request, const std::string& option, const std::
   } else if (option == "--interface") {
     return add_interface(request, value, interfaces++);
   } else if (option == "--net") {
-    if (value != "private" && value != "host") return Error::make(Errc::Usage, "'{}' is not a network mode", value);
+    if (value != "private" && value != "host")
+      return Error::make(Errc::Usage, "'{}' is not a network mode", value);
     request.entries.emplace_back("net/mode", value);
   } else if (option == "--packages") {
-    for (auto const part : split(value, ',')) request.packages.emplace_back(part);
+    for (auto const part : split(value, ','))
+      request.packages.emplace_back(part);
   } else if (option == "--initstyle") {
-    if (value != "plain") return Error::make(Errc::Usage, "init style '{}' is not built yet", value);
+    if (value != "plain")
+      return Error::make(Errc::Usage, "init style '{}' is not built yet", value);
   } else {
-    return Error::make(Errc::Usage, "unknown option '{}'", option).hint("see 'vserver NAME build --help'");
+    return Error::make(Errc::Usage, "unknown option '{}'", option)
+        .hint("see 'vserver NAME build --help'");
   }
   return {};
 }
@@ -108,7 +116,9 @@ Result<int> run_build(const std::string& name, const Words& args) {
     VS_TRY(take_option(request, args[i], args[i + 1], interfaces));
     ++i;
   }
-  if (request.method.empty()) return Error::make(Errc::Usage, "no build method given").hint("see 'vserver NAME build --help'");
+  if (request.method.empty())
+    return Error::make(Errc::Usage, "no build method given")
+        .hint("see 'vserver NAME build --help'");
   VS_TRY(build_guest(request));
   return 0;
 }

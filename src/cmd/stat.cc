@@ -26,7 +26,8 @@ Result<std::vector<GuestStatus>> running_guests() {
     auto status = VS_TRY(guest_status(name));
     if (status.running) out.push_back(std::move(status));
   }
-  std::sort(out.begin(), out.end(), [](const GuestStatus& a, const GuestStatus& b) { return a.xid < b.xid; });
+  std::sort(out.begin(), out.end(),
+            [](const GuestStatus& a, const GuestStatus& b) { return a.xid < b.xid; });
   return out;
 }
 
@@ -35,8 +36,11 @@ void print_json(const std::vector<GuestStatus>& guests) {
   for (std::size_t i = 0; i < guests.size(); ++i) {
     auto const& g = guests[i];
     // Names hold no character that JSON would want escaped (check_name).
-    fmt::print("{}{{\"xid\":{},\"name\":\"{}\",\"processes\":{},\"vsz\":{},\"rss\":{},\"user_ms\":{},\"system_ms\":{},\"uptime\":{}}}",
-               i == 0 ? "" : ",\n ", g.xid, g.name, g.processes, g.vsz, g.rss, g.user_ms, g.system_ms, g.uptime_s);
+    fmt::print(
+        "{}{{\"xid\":{},\"name\":\"{}\",\"processes\":{},\"vsz\":{},\"rss\":{},\"user_ms\":{},"
+        "\"system_ms\":{},\"uptime\":{}}}",
+        i == 0 ? "" : ",\n ", g.xid, g.name, g.processes, g.vsz, g.rss, g.user_ms, g.system_ms,
+        g.uptime_s);
   }
   fmt::print("]\n");
 }
@@ -66,8 +70,9 @@ Result<int> run_stat(const Words& args) {
   }
   fmt::print("CTX   PROC    VSZ    RSS  userTIME   sysTIME    UPTIME NAME\n");
   for (auto const& g : guests) {
-    fmt::print("{:<5}{:>5}{:>7}{:>7}{:>10}{:>10}{:>10} {:.20}\n", g.xid, g.processes, stat_memory(g.vsz), stat_memory(g.rss),
-               stat_time(g.user_ms), stat_time(g.system_ms), stat_time(static_cast<std::uint64_t>(g.uptime_s) * 1000), g.name);
+    fmt::print("{:<5}{:>5}{:>7}{:>7}{:>10}{:>10}{:>10} {:.20}\n", g.xid, g.processes,
+               stat_memory(g.vsz), stat_memory(g.rss), stat_time(g.user_ms), stat_time(g.system_ms),
+               stat_time(static_cast<std::uint64_t>(g.uptime_s) * 1000), g.name);
   }
   return 0;
 }
@@ -76,7 +81,8 @@ namespace {
 
 // The line with the context behind the PID column, which ends at `column`.
 void print_line(std::string_view line, std::size_t column, const std::string& context) {
-  fmt::print("{}{}{}\n", line.substr(0, column), context, line.size() > column ? line.substr(column) : "");
+  fmt::print("{}{}{}\n", line.substr(0, column), context,
+             line.size() > column ? line.substr(column) : "");
 }
 
 }  // namespace
@@ -85,7 +91,8 @@ Result<int> run_vps(const Words& args) {
   std::string command = "exec ps";
   for (auto const& arg : args) {
     command += " '";
-    for (char const c : arg) command += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    for (char const c : arg)
+      command += c == '\'' ? std::string{"'\\''"} : std::string{c};
     command += "'";
   }
   struct Close {
@@ -100,7 +107,8 @@ Result<int> run_vps(const Words& args) {
     if (text.ends_with('\n')) text.remove_suffix(1);
     if (column == 0) {
       auto const at = text.find("PID");
-      if (at == std::string_view::npos) return Error::make(Errc::Usage, "the output of ps has no PID column");
+      if (at == std::string_view::npos)
+        return Error::make(Errc::Usage, "the output of ps has no PID column");
       column = at + 4;
       print_line(text, column, fmt::format("{:<20}", "CONTEXT"));
       continue;
@@ -108,7 +116,8 @@ Result<int> run_vps(const Words& args) {
     auto const words = split_words(text.substr(0, column));
     auto const pid = words.empty() ? std::nullopt : parse_decimal(words.back());
     auto const context = context_of(static_cast<int>(pid.value_or(0)));
-    print_line(text, column, fmt::format("{:<20}", fmt::format("{:>5} {}", context.xid, context.name)));
+    print_line(text, column,
+               fmt::format("{:<20}", fmt::format("{:>5} {}", context.xid, context.name)));
   }
   return 0;
 }

@@ -35,7 +35,8 @@ struct Verb {
 bool silent = false;
 
 Error extra_words(std::string_view verb, const Words& args) {
-  return Error::make(Errc::Usage, "{} does not take '{}'", verb, args.empty() ? "" : args[0]).hint("see 'vserver --help'");
+  return Error::make(Errc::Usage, "{} does not take '{}'", verb, args.empty() ? "" : args[0])
+      .hint("see 'vserver --help'");
 }
 
 Result<int> do_start(const std::string& guest, const Words& args) {
@@ -108,8 +109,11 @@ Result<int> do_status(const std::string& guest, const Words& args) {
   VS_TRY(load_config(guest));
   auto const status = VS_TRY(guest_status(guest));
   if (!args.empty() && args[0] == "--json") {
-    fmt::print("{{\"name\":\"{}\",\"running\":{},\"xid\":{},\"processes\":{},\"uptime\":{},\"guarded\":{},\"ready\":{}}}\n", guest,
-               status.running, status.xid, status.processes, status.uptime_s, status.guarded, status.ready);
+    fmt::print(
+        "{{\"name\":\"{}\",\"running\":{},\"xid\":{},\"processes\":{},\"uptime\":{},\"guarded\":{},"
+        "\"ready\":{}}}\n",
+        guest, status.running, status.xid, status.processes, status.uptime_s, status.guarded,
+        status.ready);
     return status.running ? 0 : 3;
   }
   if (silent) return status.running ? 0 : 3;
@@ -118,8 +122,10 @@ Result<int> do_status(const std::string& guest, const Words& args) {
     return 3;
   }
   fmt::print("Vserver '{}' is running at context '{}'\n", guest, status.xid);
-  fmt::print("Number of processes:  {}\nUptime:               {}\n", status.processes, uptime_text(status.uptime_s));
-  if (!status.guarded) warn("guest '{}' runs without its guard: a reboot from inside will not start it again", guest);
+  fmt::print("Number of processes:  {}\nUptime:               {}\n", status.processes,
+             uptime_text(status.uptime_s));
+  if (!status.guarded)
+    warn("guest '{}' runs without its guard: a reboot from inside will not start it again", guest);
   return 0;
 }
 
@@ -163,7 +169,8 @@ Result<int> do_logs(const std::string& guest, const Words&) {
     for (;;) {
       auto const n = ::read(fd->get(), buffer.data(), buffer.size());
       if (n <= 0) break;
-      VS_TRY(write_all(FdRef::raw(STDOUT_FILENO), {buffer.data(), static_cast<std::size_t>(n)}, "stdout"));
+      VS_TRY(write_all(FdRef::raw(STDOUT_FILENO), {buffer.data(), static_cast<std::size_t>(n)},
+                       "stdout"));
     }
   }
   return 0;
@@ -178,14 +185,16 @@ Result<int> do_console(const std::string& guest, const Words& args) {
   std::string const path = run_path(guest, "console");
   path.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path - 1);
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-    return Error::system(errno, "console of guest '{}'", guest).hint("the guest must run and have its guard");
+    return Error::system(errno, "console of guest '{}'", guest)
+        .hint("the guest must run and have its guard");
   fmt::print(stderr, "console of '{}'; Ctrl-] ends\n", guest);
   VS_TRY(relay_console(fd));
   return 0;
 }
 
 constexpr std::array kVerbs{
-    Verb{"build", "-m METHOD [OPTIONS] [-- METHOD'S]", "make a guest (see 'vserver NAME build --help')", false, run_build},
+    Verb{"build", "-m METHOD [OPTIONS] [-- METHOD'S]",
+         "make a guest (see 'vserver NAME build --help')", false, run_build},
     Verb{"condrestart", "", "restart it when it runs", true, do_condrestart},
     Verb{"console", "", "its console, until Ctrl-]", false, do_console},
     Verb{"delete", "", "stop it and remove all its files, after a question", true, do_delete},
@@ -193,25 +202,34 @@ constexpr std::array kVerbs{
     Verb{"exec", "PROGRAM [ARGUMENT...]", "run a program inside", false, do_exec},
     Verb{"logs", "", "what its console has shown", false, do_logs},
     Verb{"restart", "", "stop and start", true, do_restart},
-    Verb{"run", "PROGRAM [ARGUMENT...]", "start it with PROGRAM as its init, in the foreground", false, do_run},
+    Verb{"run", "PROGRAM [ARGUMENT...]", "start it with PROGRAM as its init, in the foreground",
+         false, do_run},
     Verb{"running", "", "exit status 0 when it runs, else 1", false, do_running},
     Verb{"start", "", "start it", true, do_start},
-    Verb{"status", "[--json]", "state, processes, uptime; exit status 3 when stopped", false, do_status},
+    Verb{"status", "[--json]", "state, processes, uptime; exit status 3 when stopped", false,
+         do_status},
     Verb{"stop", "", "shut it down: asked, then SIGTERM, then SIGKILL", true, do_stop},
 };
 
 const Verb* find_verb(std::string_view name) {
-  auto const* found = std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& v) { return v.name == name; });
+  auto const* found =
+      std::find_if(kVerbs.begin(), kVerbs.end(), [&](const Verb& v) { return v.name == name; });
   return found != kVerbs.end() ? found : nullptr;
 }
 
 void print_help() {
-  fmt::print("Usage: vserver [OPTION...] GUEST COMMAND [ARGUMENT...]\n       vserver [OPTION...] COMMAND GUEST...\n\n"
-             "Virtual private servers on one Linux kernel.\n\nCommands:\n");
-  for (auto const& verb : kVerbs) fmt::print("  {:<12}{}\n", verb.name, verb.help);
-  fmt::print("\nOptions:\n  -v, --verbose  say what is done (twice: each step)\n      --silent   no questions, no status text\n"
-             "      --help     this text\n      --version  version and licence\n\n"
-             "Exit status: 0 done, 1 failed, 2 usage, 4 busy, 5 no such guest; exec, enter and run: the program's.\n");
+  fmt::print(
+      "Usage: vserver [OPTION...] GUEST COMMAND [ARGUMENT...]\n       vserver [OPTION...] COMMAND "
+      "GUEST...\n\n"
+      "Virtual private servers on one Linux kernel.\n\nCommands:\n");
+  for (auto const& verb : kVerbs)
+    fmt::print("  {:<12}{}\n", verb.name, verb.help);
+  fmt::print(
+      "\nOptions:\n  -v, --verbose  say what is done (twice: each step)\n      --silent   no "
+      "questions, no status text\n"
+      "      --help     this text\n      --version  version and licence\n\n"
+      "Exit status: 0 done, 1 failed, 2 usage, 4 busy, 5 no such guest; exec, enter and run: the "
+      "program's.\n");
 }
 
 // Options before the first word; true when there is nothing more to do.
@@ -228,7 +246,8 @@ Result<bool> take_options(Words& args) {
       print_help();
       return true;
     } else if (option == "--version") {
-      fmt::print("vserver {} -- virtual private servers on one Linux kernel\nGPL-2.0-or-later\n", VS_VERSION);
+      fmt::print("vserver {} -- virtual private servers on one Linux kernel\nGPL-2.0-or-later\n",
+                 VS_VERSION);
       return true;
     } else {
       return Error::make(Errc::Usage, "unknown option '{}'", option).hint("see 'vserver --help'");
@@ -265,7 +284,8 @@ Result<int> run_vserver(const Words& given) {
   const Verb* first = find_verb(args[0]);
   // A guest may be called like a command: then the second word decides.
   const Verb* second = args.size() > 1 ? find_verb(args[1]) : nullptr;
-  if (second != nullptr && (first == nullptr || !first->many || exists(fmt::format("{}/{}", Paths::get().conf, args[0]))))
+  if (second != nullptr && (first == nullptr || !first->many ||
+                            exists(fmt::format("{}/{}", Paths::get().conf, args[0]))))
     return second->run(args[0], {args.begin() + 2, args.end()});
   if (first != nullptr) {
     if (args.size() < 2) return Error::make(Errc::Usage, "{} needs a guest", first->name);
@@ -274,11 +294,15 @@ Result<int> run_vserver(const Words& given) {
   }
   VS_TRY(load_config(args[0]));
   std::vector<std::string_view> names;
-  for (auto const& verb : kVerbs) names.push_back(verb.name);
-  if (args.size() < 2) return Error::make(Errc::Usage, "no command given").hint(join({names.begin(), names.end()}, ", "));
+  for (auto const& verb : kVerbs)
+    names.push_back(verb.name);
+  if (args.size() < 2)
+    return Error::make(Errc::Usage, "no command given")
+        .hint(join({names.begin(), names.end()}, ", "));
   auto const near = nearest(args[1], names);
   return Error::make(Errc::Usage, "unknown command '{}'", args[1])
-      .hint(near ? fmt::format("did you mean '{}'?", *near) : join({names.begin(), names.end()}, ", "));
+      .hint(near ? fmt::format("did you mean '{}'?", *near)
+                 : join({names.begin(), names.end()}, ", "));
 }
 
 }  // namespace vs

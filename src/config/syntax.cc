@@ -9,7 +9,9 @@ namespace vs {
 
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
 
 struct Suffix {
   char letter;
@@ -74,7 +76,8 @@ std::vector<ConfigLine> list_of(std::string_view text) {
 }
 
 std::string raw_of(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
+  while (text.ends_with('\n'))
+    text.remove_suffix(1);
   return std::string{text};
 }
 

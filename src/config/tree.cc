@@ -23,7 +23,8 @@ Value element(const Value& file, std::string text, int line) {
 std::vector<Value> elements(const Value* file, std::vector<ConfigLine> (*parse)(std::string_view)) {
   std::vector<Value> out;
   if (file == nullptr) return out;
-  for (auto& line : parse(file->text)) out.push_back(element(*file, std::move(line.text), line.line));
+  for (auto& line : parse(file->text))
+    out.push_back(element(*file, std::move(line.text), line.line));
   return out;
 }
 
@@ -68,7 +69,9 @@ std::optional<Value> Tree::scalar(std::string_view path) const {
   return element(*file, scalar_of(file->text), 1);
 }
 
-std::vector<Value> Tree::list(std::string_view path) const { return elements(find(path), list_of); }
+std::vector<Value> Tree::list(std::string_view path) const {
+  return elements(find(path), list_of);
+}
 
 std::vector<Value> Tree::array(std::string_view path) const {
   return elements(find(path), array_of);

@@ -47,11 +47,13 @@ bool is_one_line(Kind kind) {
 
 Status check_text(const Key& key, std::string_view path, std::string_view text) {
   if (key.kind == Kind::Link || key.kind == Kind::Directory || key.kind == Kind::Executable)
-    return Error::make(Errc::Usage, "'{}' is a {}: it has no text to set", path, kind_name(key.kind));
+    return Error::make(Errc::Usage, "'{}' is a {}: it has no text to set", path,
+                       kind_name(key.kind));
   if (text.find('\0') != std::string_view::npos)
     return Error::make(Errc::Usage, "'{}': the text contains a NUL byte", path);
   if (text.size() >= kMaxConfigFile)
-    return Error::make(Errc::Usage, "'{}': the text is larger than {}", path, format_bytes(kMaxConfigFile));
+    return Error::make(Errc::Usage, "'{}': the text is larger than {}", path,
+                       format_bytes(kMaxConfigFile));
   if (key.kind == Kind::Flag && !text.empty())
     return Error::make(Errc::Usage, "'{}' is a flag: it takes no text", path)
         .hint("unset it to switch it off");

@@ -9,7 +9,9 @@ namespace vs {
 
 namespace {
 
-constexpr std::uint64_t bit(unsigned cap) { return std::uint64_t{1} << cap; }
+constexpr std::uint64_t bit(unsigned cap) {
+  return std::uint64_t{1} << cap;
+}
 
 constexpr std::array kCapabilities{
     FlagName{"chown", bit(CAP_CHOWN), "change owners"},
@@ -58,19 +60,24 @@ static_assert(is_flag_table(kCapabilities));
 
 // The original's secure set, without the sign error that let everything above bit 31 through.
 constexpr std::uint64_t kSecure =
-    bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
-    bit(CAP_KILL) | bit(CAP_SETGID) | bit(CAP_SETUID) | bit(CAP_NET_BIND_SERVICE) | bit(CAP_SYS_CHROOT) |
-    bit(CAP_SYS_PTRACE) | bit(CAP_SYS_BOOT) | bit(CAP_SYS_TTY_CONFIG) | bit(CAP_LEASE) | bit(CAP_AUDIT_WRITE) |
-    bit(CAP_SETFCAP);
+    bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_FOWNER) |
+    bit(CAP_FSETID) | bit(CAP_KILL) | bit(CAP_SETGID) | bit(CAP_SETUID) |
+    bit(CAP_NET_BIND_SERVICE) | bit(CAP_SYS_CHROOT) | bit(CAP_SYS_PTRACE) | bit(CAP_SYS_BOOT) |
+    bit(CAP_SYS_TTY_CONFIG) | bit(CAP_LEASE) | bit(CAP_AUDIT_WRITE) | bit(CAP_SETFCAP);
 
-constexpr std::uint64_t kUserNamespace = kSecure | bit(CAP_SETPCAP) | bit(CAP_IPC_LOCK) | bit(CAP_IPC_OWNER) |
-                                         bit(CAP_SYS_ADMIN) | bit(CAP_SYS_NICE) | bit(CAP_SYS_RESOURCE);
+constexpr std::uint64_t kUserNamespace = kSecure | bit(CAP_SETPCAP) | bit(CAP_IPC_LOCK) |
+                                         bit(CAP_IPC_OWNER) | bit(CAP_SYS_ADMIN) |
+                                         bit(CAP_SYS_NICE) | bit(CAP_SYS_RESOURCE);
 
 }  // namespace
 
-std::span<const FlagName> capability_table() { return kCapabilities; }
+std::span<const FlagName> capability_table() {
+  return kCapabilities;
+}
 
-std::uint64_t default_capabilities(bool userns) { return userns ? kUserNamespace : kSecure; }
+std::uint64_t default_capabilities(bool userns) {
+  return userns ? kUserNamespace : kSecure;
+}
 
 Result<std::uint64_t> bounding_set(bool userns, const std::vector<std::string>& lines) {
   std::uint64_t set = default_capabilities(userns);

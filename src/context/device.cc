@@ -20,22 +20,25 @@ struct Device {
 };
 
 constexpr std::array kAllowed{
-    Device{1, 3}, Device{1, 5}, Device{1, 7}, Device{1, 8}, Device{1, 9},  // null zero full random urandom
-    Device{5, 0}, Device{5, 2}, Device{136, -1},                          // tty ptmx pts
+    Device{1, 3}, Device{1, 5}, Device{1, 7},
+    Device{1, 8}, Device{1, 9},                   // null zero full random urandom
+    Device{5, 0}, Device{5, 2}, Device{136, -1},  // tty ptmx pts
 };
 
 Status restrict_v1(ContextCgroup& cgroup) {
   VS_TRY(cgroup.write_knob_of("devices", "devices.deny", "a"));
   for (auto const& device : kAllowed) {
     auto const minor = device.minor < 0 ? std::string{"*"} : std::to_string(device.minor);
-    VS_TRY(cgroup.write_knob_of("devices", "devices.allow", fmt::format("c {}:{} rwm", device.major, minor)));
+    VS_TRY(cgroup.write_knob_of("devices", "devices.allow",
+                                fmt::format("c {}:{} rwm", device.major, minor)));
   }
   return {};
 }
 
 using Program = std::vector<bpf_insn>;
 
-void emit(Program& program, std::uint8_t code, std::uint8_t dst, std::uint8_t src, std::int16_t off, std::int32_t imm) {
+void emit(Program& program, std::uint8_t code, std::uint8_t dst, std::uint8_t src, std::int16_t off,
+          std::int32_t imm) {
   bpf_insn insn{};
   insn.code = code;
   insn.dst_reg = dst & 0xFU;
@@ -57,7 +60,8 @@ Program device_program() {
   emit(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
   for (auto const& device : kAllowed) {
     std::int16_t const skip = device.minor < 0 ? 2 : 3;
-    emit(program, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_3, 0, skip, static_cast<std::int32_t>(device.major));
+    emit(program, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_3, 0, skip,
+         static_cast<std::int32_t>(device.major));
     if (device.minor >= 0) emit(program, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, 2, device.minor);
     emit(program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1);
     emit(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
@@ -66,7 +70,9 @@ Program device_program() {
   return program;
 }
 
-long bpf(bpf_cmd command, bpf_attr& attr) { return ::syscall(SYS_bpf, command, &attr, sizeof attr); }
+long bpf(bpf_cmd command, bpf_attr& attr) {
+  return ::syscall(SYS_bpf, command, &attr, sizeof attr);
+}
 
 Status restrict_v2(ContextCgroup& cgroup) {
   auto const program = device_program();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "context/seccomp.h"
 
-#include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +13,8 @@
 #include <memory>
 #include <string_view>
 
+#include <seccomp.h>
+
 #include "base/log.h"
 #include "sys/file.h"
 
@@ -22,19 +23,49 @@ namespace vs {
 namespace {
 
 constexpr std::array kRefused{
-    "acct",           "add_key",       "adjtimex",        "bpf",           "clock_adjtime",
-    "clock_adjtime64", "clock_settime", "clock_settime64", "delete_module", "finit_module",
-    "init_module",    "ioperm",        "iopl",            "kexec_file_load", "kexec_load",
-    "keyctl",         "lookup_dcookie", "nfsservctl",     "open_by_handle_at", "perf_event_open",
-    "pciconfig_iobase", "pciconfig_read", "pciconfig_write", "quotactl",   "quotactl_fd",
-    "request_key",    "settimeofday",  "stime",           "swapoff",       "swapon",
-    "syslog",         "uselib",        "ustat",           "vm86",          "vm86old",
+    "acct",
+    "add_key",
+    "adjtimex",
+    "bpf",
+    "clock_adjtime",
+    "clock_adjtime64",
+    "clock_settime",
+    "clock_settime64",
+    "delete_module",
+    "finit_module",
+    "init_module",
+    "ioperm",
+    "iopl",
+    "kexec_file_load",
+    "kexec_load",
+    "keyctl",
+    "lookup_dcookie",
+    "nfsservctl",
+    "open_by_handle_at",
+    "perf_event_open",
+    "pciconfig_iobase",
+    "pciconfig_read",
+    "pciconfig_write",
+    "quotactl",
+    "quotactl_fd",
+    "request_key",
+    "settimeofday",
+    "stime",
+    "swapoff",
+    "swapon",
+    "syslog",
+    "uselib",
+    "ustat",
+    "vm86",
+    "vm86old",
 };
 
-constexpr std::array kAbsent{"io_uring_enter", "io_uring_register", "io_uring_setup", "userfaultfd"};
+constexpr std::array kAbsent{"io_uring_enter", "io_uring_register", "io_uring_setup",
+                             "userfaultfd"};
 
-constexpr std::array kClassicRefused{"fsmount",    "fsopen",     "mount",      "mount_setattr", "move_mount",
-                                     "open_tree",  "pivot_root", "setns",      "umount2",       "unshare"};
+constexpr std::array kClassicRefused{"fsmount",    "fsopen",    "mount",      "mount_setattr",
+                                     "move_mount", "open_tree", "pivot_root", "setns",
+                                     "umount2",    "unshare"};
 
 struct Release {
   void operator()(void* filter) const noexcept { ::seccomp_release(filter); }
@@ -43,17 +74,22 @@ using Filter = std::unique_ptr<void, Release>;
 
 Status refuse(scmp_filter_ctx filter, const char* name, int err) {
   int const number = ::seccomp_syscall_resolve_name(name);
-  if (number == __NR_SCMP_ERROR) return {};  // not known to this library: nothing can call it by number we know
-  int const done = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(err)), number, 0);
+  if (number == __NR_SCMP_ERROR)
+    return {};  // not known to this library: nothing can call it by number we know
+  int const done =
+      ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(err)), number, 0);
   if (done != 0 && done != -EDOM) return Error::system(-done, "seccomp rule {}", name);
   return {};
 }
 
 Status add_rules(scmp_filter_ctx filter, bool classic) {
-  for (const char* name : kRefused) VS_TRY(refuse(filter, name, EPERM));
-  for (const char* name : kAbsent) VS_TRY(refuse(filter, name, ENOSYS));
+  for (const char* name : kRefused)
+    VS_TRY(refuse(filter, name, EPERM));
+  for (const char* name : kAbsent)
+    VS_TRY(refuse(filter, name, ENOSYS));
   if (classic) {
-    for (const char* name : kClassicRefused) VS_TRY(refuse(filter, name, EPERM));
+    for (const char* name : kClassicRefused)
+      VS_TRY(refuse(filter, name, EPERM));
   }
   // Pushing characters into a terminal: the compare is on 32 bits, as the kernel's is.
   int const done = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
@@ -70,39 +106,49 @@ Result<std::string> export_bpf(scmp_filter_ctx filter) {
   struct stat st {};
   if (::fstat(file.get(), &st) != 0) return Error::system(errno, "stat");
   std::string out(static_cast<std::size_t>(st.st_size), '\0');
-  if (::pread(file.get(), out.data(), out.size(), 0) != st.st_size) return Error::system(EIO, "read the filter");
+  if (::pread(file.get(), out.data(), out.size(), 0) != st.st_size)
+    return Error::system(EIO, "read the filter");
   return out;
 }
 
 // FNV-1a: names a cache file by what its content depends on; not a matter of security, the
 // directory is root's.
 std::uint64_t hash(std::uint64_t h, std::string_view text) {
-  for (char const c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  for (char const c : text)
+    h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
   return (h ^ 0xff) * 0x100000001b3ULL;
 }
 
 std::string cache_name(bool classic) {
   std::uint64_t h = 0xcbf29ce484222325ULL;
-  for (const char* name : kRefused) h = hash(h, name);
-  for (const char* name : kAbsent) h = hash(h, name);
-  for (const char* name : kClassicRefused) h = hash(h, name);
+  for (const char* name : kRefused)
+    h = hash(h, name);
+  for (const char* name : kAbsent)
+    h = hash(h, name);
+  for (const char* name : kClassicRefused)
+    h = hash(h, name);
   utsname machine{};
   ::uname(&machine);
   const scmp_version* library = ::seccomp_version();
-  h = hash(h, fmt::format("1 {} {}.{}.{} {}", machine.machine, library->major, library->minor, library->micro, classic));
+  h = hash(h, fmt::format("1 {} {}.{}.{} {}", machine.machine, library->major, library->minor,
+                          library->micro, classic));
   return fmt::format("seccomp-{:016x}.bpf", h);
 }
 
-std::string_view as_text(const std::string& bytes) { return bytes; }
+std::string_view as_text(const std::string& bytes) {
+  return bytes;
+}
 
 Result<std::string> read_filter(const std::string& path) {
   Fd const fd = VS_TRY(open_path(path, O_RDONLY | O_NOFOLLOW));
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return Error::system(errno, "stat {}", path);
-  if (st.st_uid != ::geteuid() || (st.st_mode & 022U) != 0 || st.st_size <= 0 || st.st_size % 8 != 0 || st.st_size > 65536)
+  if (st.st_uid != ::geteuid() || (st.st_mode & 022U) != 0 || st.st_size <= 0 ||
+      st.st_size % 8 != 0 || st.st_size > 65536)
     return Error::make(Errc::Config, "{} is not a filter of ours", path);
   std::string out(static_cast<std::size_t>(st.st_size), '\0');
-  if (::pread(fd.get(), out.data(), out.size(), 0) != st.st_size) return Error::system(EIO, "read {}", path);
+  if (::pread(fd.get(), out.data(), out.size(), 0) != st.st_size)
+    return Error::system(EIO, "read {}", path);
   return out;
 }
 

@@ -8,7 +8,8 @@
 namespace vs {
 
 Result<Xid> Xid::make(std::uint64_t n) {
-  if (n < kMin || n > kMax) return Error::make(Errc::Config, "'{}' is not a context id ({}..{})", n, kMin, kMax);
+  if (n < kMin || n > kMax)
+    return Error::make(Errc::Config, "'{}' is not a context id ({}..{})", n, kMin, kMax);
   return Xid{static_cast<std::uint32_t>(n)};
 }
 

@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <initializer_list>
-#include <unistd.h>
 
 namespace {
 
@@ -40,7 +40,8 @@ void open_log() {
 void write_log(const char* text, long size) {
   if (log_size + size > kLogMax) {
     char old[512];
-    if (snprintf(old, sizeof old, "%s.1", log_path) < static_cast<int>(sizeof old)) rename(log_path, old);
+    if (snprintf(old, sizeof old, "%s.1", log_path) < static_cast<int>(sizeof old))
+      rename(log_path, old);
     close(log_fd);
     open_log();
   }
@@ -63,7 +64,8 @@ void read_console() {
   write_log(text, static_cast<long>(n));
   for (int i = kFdClient; i < kFdClient + kClients; ++i) {
     // A client that does not read loses lines; it never stops the guest.
-    if (fds[i].fd >= 0 && send(fds[i].fd, text, static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+    if (fds[i].fd >= 0 &&
+        send(fds[i].fd, text, static_cast<size_t>(n), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
         errno != EAGAIN)
       forget(i);
   }
@@ -100,13 +102,18 @@ void read_notify(const char* ready_path) {
   if (fd >= 0) close(fd);
 }
 
-bool has_fd(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+bool has_fd(int fd) {
+  return fcntl(fd, F_GETFD) >= 0;
+}
 
-void watch(int slot, int fd) { fds[slot] = {has_fd(fd) ? fd : -1, POLLIN, 0}; }
+void watch(int slot, int fd) {
+  fds[slot] = {has_fd(fd) ? fd : -1, POLLIN, 0};
+}
 
 // The wait status of init as a number, or -1 when it was not our child (a guard that came back).
 int run(const char* ready_path) {
-  for (auto& slot : fds) slot.fd = -1;
+  for (auto& slot : fds)
+    slot.fd = -1;
   watch(kFdConsole, kConsole);
   watch(kFdNotify, kNotify);
   watch(kFdListen, kListen);
@@ -115,7 +122,8 @@ int run(const char* ready_path) {
     bool const idle_console = fds[kFdConsole].fd == -2;
     if (poll(fds, kFdClient + kClients, idle_console ? 200 : -1) < 0 && errno != EINTR) return -1;
     if (idle_console) fds[kFdConsole].fd = kConsole;
-    if ((fds[kFdConsole].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !idle_console) read_console();
+    if ((fds[kFdConsole].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !idle_console)
+      read_console();
     if (fds[kFdNotify].revents != 0) read_notify(ready_path);
     if (fds[kFdListen].revents != 0) accept_client();
     for (int i = kFdClient; i < kFdClient + kClients; ++i) {
@@ -131,15 +139,18 @@ int main(int argc, char** argv) {
   if (argc != 6) return 2;
   log_path = argv[4];
   // Ended by SIGKILL only: the guest's log and its clean-up hang on it, the guest itself does not.
-  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) signal(sig, SIG_IGN);
+  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE})
+    signal(sig, SIG_IGN);
   open_log();
   run(argv[5]);
   int status = -1;
   if (waitpid(static_cast<pid_t>(atol(argv[3])), &status, 0) < 0) status = -1;
   char text[16];
   snprintf(text, sizeof text, "%d", status);
-  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) signal(sig, SIG_DFL);
-  for (int fd = 3; fd < 16; ++fd) close(fd);
+  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE})
+    signal(sig, SIG_DFL);
+  for (int fd = 3; fd < 16; ++fd)
+    close(fd);
   char* const next[] = {argv[1], const_cast<char*>("--ended"), argv[2], text, nullptr};
   execv(argv[1], next);
   return 1;

@@ -25,16 +25,19 @@ struct Resource {
 };
 
 constexpr std::array kResources{
-    Resource{"as", RLIMIT_AS},           Resource{"core", RLIMIT_CORE},   Resource{"cpu", RLIMIT_CPU},
-    Resource{"data", RLIMIT_DATA},       Resource{"fsize", RLIMIT_FSIZE}, Resource{"locks", RLIMIT_LOCKS},
-    Resource{"memlock", RLIMIT_MEMLOCK}, Resource{"nofile", RLIMIT_NOFILE}, Resource{"nproc", RLIMIT_NPROC},
-    Resource{"rss", RLIMIT_RSS},         Resource{"stack", RLIMIT_STACK},
+    Resource{"as", RLIMIT_AS},           Resource{"core", RLIMIT_CORE},
+    Resource{"cpu", RLIMIT_CPU},         Resource{"data", RLIMIT_DATA},
+    Resource{"fsize", RLIMIT_FSIZE},     Resource{"locks", RLIMIT_LOCKS},
+    Resource{"memlock", RLIMIT_MEMLOCK}, Resource{"nofile", RLIMIT_NOFILE},
+    Resource{"nproc", RLIMIT_NPROC},     Resource{"rss", RLIMIT_RSS},
+    Resource{"stack", RLIMIT_STACK},
 };
 
 // Entries that are read below; any other one in the tree is reported at start.
 constexpr std::array<std::string_view, 20> kApplied{
-    "vdir",  "name",  "context", "ncontext", "run",        "cache",  "userns",       "seccomp",       "uts",    "apps",
-    "fstab", "fstab.remote", "fstab.local", "bcapabilities", "ulimits", "nice", "flags", "cflags", "interfaces", "net"};
+    "vdir",    "name", "context", "ncontext", "run",          "cache",       "userns",
+    "seccomp", "uts",  "apps",    "fstab",    "fstab.remote", "fstab.local", "bcapabilities",
+    "ulimits", "nice", "flags",   "cflags",   "interfaces",   "net"};
 constexpr std::array<std::string_view, 3> kAlsoApplied{"disabled", "shell", "quickstart"};
 
 // One guest's directory; every value names its file when it is wrong.
@@ -119,7 +122,8 @@ Status read_identity(const Reader& in, GuestConfig& out) {
   out.seccomp = VS_TRY(switch_of(in, "seccomp", true));
   out.nodename = std::string{trim(VS_TRY(in.raw("uts/nodename")))};
   if (out.nodename.empty()) out.nodename = out.name;
-  if (out.nodename.size() > 64) return in.wrong("uts/nodename", "a host name has at most 64 characters");
+  if (out.nodename.size() > 64)
+    return in.wrong("uts/nodename", "a host name has at most 64 characters");
   out.domainname = std::string{trim(VS_TRY(in.raw("uts/domainname")))};
   out.flags = join(VS_TRY(in.lines(in.has("cflags") ? "cflags" : "flags")), ",");
   auto const caps = bounding_set(out.userns, VS_TRY(in.lines("bcapabilities")));
@@ -131,7 +135,8 @@ Status read_identity(const Reader& in, GuestConfig& out) {
 Status read_init(const Reader& in, GuestConfig& out) {
   auto const style = VS_TRY(in.scalar("apps/init/style"));
   if (!style.empty() && style != "plain")
-    return in.wrong("apps/init/style", fmt::format("init style '{}' is not built yet; 'plain' is", style));
+    return in.wrong("apps/init/style",
+                    fmt::format("init style '{}' is not built yet; 'plain' is", style));
   out.init = VS_TRY(in.lines("apps/init/cmd.start"));
   if (out.init.empty()) {
     out.init.emplace_back("/sbin/init");
@@ -139,16 +144,20 @@ Status read_init(const Reader& in, GuestConfig& out) {
     if (!level.empty()) out.init.push_back(level);
   }
   out.environment = VS_TRY(in.lines("apps/init/environment"));
-  if (out.environment.empty()) out.environment.emplace_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  if (out.environment.empty())
+    out.environment.emplace_back(
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
   out.nice = static_cast<int>(VS_TRY(in.number("nice")).value_or(0));
   if (out.nice < -20 || out.nice > 19) return in.wrong("nice", "must be between -20 and 19");
   auto const timeout = VS_TRY(in.number("apps/vshelper/sync-timeout")).value_or(30);
-  if (timeout < 0 || timeout > 3600) return in.wrong("apps/vshelper/sync-timeout", "must be between 0 and 3600 seconds");
+  if (timeout < 0 || timeout > 3600)
+    return in.wrong("apps/vshelper/sync-timeout", "must be between 0 and 3600 seconds");
   out.stop_timeout_s = static_cast<int>(timeout);
   return {};
 }
 
-Result<std::uint64_t> limit_value(const Reader& in, const std::string& entry, std::string_view text) {
+Result<std::uint64_t> limit_value(const Reader& in, const std::string& entry,
+                                  std::string_view text) {
   if (text.starts_with("inf")) return std::uint64_t{RLIM_INFINITY};
   std::uint64_t factor = 1;
   if (text.ends_with('k')) factor = 1000;
@@ -157,7 +166,9 @@ Result<std::uint64_t> limit_value(const Reader& in, const std::string& entry, st
   if (text.ends_with('M')) factor = 1048576;
   if (factor != 1) text.remove_suffix(1);
   auto const n = parse_base0(text);
-  if (!n || *n < 0) return in.wrong(entry, fmt::format("'{}' is not a limit (a number with k, K, m or M, or inf)", text));
+  if (!n || *n < 0)
+    return in.wrong(entry,
+                    fmt::format("'{}' is not a limit (a number with k, K, m or M, or inf)", text));
   return static_cast<std::uint64_t>(*n) * factor;
 }
 
@@ -185,7 +196,8 @@ Status read_network(const Reader& in, GuestConfig& out) {
   } else if (!mode.empty() && mode != "private") {
     return in.wrong("net/mode", fmt::format("'{}' is not a network mode: private or host", mode));
   }
-  auto const fallback = [&in](const std::string& entry, const std::string& own) -> Result<std::string> {
+  auto const fallback = [&in](const std::string& entry,
+                              const std::string& own) -> Result<std::string> {
     return own.empty() ? in.scalar("interfaces/" + entry) : Result<std::string>{own};
   };
   for (auto const& dir : VS_TRY(in.children("interfaces"))) {
@@ -216,8 +228,9 @@ Status read_rest(const Reader& in, GuestConfig& out) {
   }
   out.fstab_remote = VS_TRY(in.raw("fstab.remote"));
   for (auto const& entry : VS_TRY(in.children("."))) {
-    bool const known = std::find(kApplied.begin(), kApplied.end(), entry) != kApplied.end() ||
-                       std::find(kAlsoApplied.begin(), kAlsoApplied.end(), entry) != kAlsoApplied.end();
+    bool const known =
+        std::find(kApplied.begin(), kApplied.end(), entry) != kApplied.end() ||
+        std::find(kAlsoApplied.begin(), kAlsoApplied.end(), entry) != kAlsoApplied.end();
     if (!known) out.not_applied.push_back(entry);
   }
   return {};
@@ -231,7 +244,9 @@ Result<GuestConfig> load_config(const std::string& name) {
   auto dir = open_path(path, O_RDONLY | O_DIRECTORY);
   if (!dir || !exists(path + "/vdir"))
     return Error::make(Errc::NotFound, "guest '{}' does not exist (looked for {}/vdir)", name, path)
-        .hint(fmt::format("check the spelling ('vserver-stat' lists guests), or make it: vserver {} build --help", name));
+        .hint(fmt::format(
+            "check the spelling ('vserver-stat' lists guests), or make it: vserver {} build --help",
+            name));
   GuestConfig out;
   out.name = name;
   char* real = ::realpath((path + "/vdir").c_str(), nullptr);
@@ -252,7 +267,8 @@ Result<std::vector<std::string>> list_guests() {
   if (!dir) return std::vector<std::string>{};
   std::vector<std::string> out;
   for (auto& name : VS_TRY(list_dir(*dir))) {
-    if (name[0] != '.' && exists(fmt::format("{}/{}/vdir", Paths::get().conf, name))) out.push_back(std::move(name));
+    if (name[0] != '.' && exists(fmt::format("{}/{}/vdir", Paths::get().conf, name)))
+      out.push_back(std::move(name));
   }
   return out;
 }

@@ -31,8 +31,8 @@ struct LimitEntry {
 
 // A guest's configuration, read and checked; what the plan is computed from.
 struct GuestConfig {
-  std::string name;     // directory below the configuration root
-  std::string vdir;     // root directory on the host
+  std::string name;  // directory below the configuration root
+  std::string vdir;  // root directory on the host
   std::optional<Xid> xid;
   bool userns = true;
   bool seccomp = true;
@@ -48,7 +48,7 @@ struct GuestConfig {
   std::string fstab_remote;
   NetMode net = NetMode::Private;
   std::vector<InterfaceEntry> interfaces;
-  std::string flags;  // read and kept
+  std::string flags;                     // read and kept
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };
 

@@ -38,8 +38,11 @@ bool pump(int from, int to, int stop = -1) {
   std::array<char, 4096> buffer{};
   auto const n = ::read(from, buffer.data(), buffer.size());
   if (n <= 0) return n < 0 && (errno == EAGAIN || errno == EINTR);
-  if (stop >= 0 && std::find(buffer.begin(), buffer.begin() + n, static_cast<char>(stop)) != buffer.begin() + n) return false;
-  return write_all(FdRef::raw(to), {buffer.data(), static_cast<std::size_t>(n)}, "terminal").has_value();
+  if (stop >= 0 &&
+      std::find(buffer.begin(), buffer.begin() + n, static_cast<char>(stop)) != buffer.begin() + n)
+    return false;
+  return write_all(FdRef::raw(to), {buffer.data(), static_cast<std::size_t>(n)}, "terminal")
+      .has_value();
 }
 
 // Joins our terminal to the guest's until the guest's side is closed.
@@ -61,7 +64,8 @@ void relay(FdRef master, int stop = -1) {
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   Fd const winch{::signalfd(-1, &signals, SFD_CLOEXEC)};
   copy_window_size(master);
-  std::array<pollfd, 3> fds{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{master.get(), POLLIN, 0}, pollfd{winch.get(), POLLIN, 0}};
+  std::array<pollfd, 3> fds{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{master.get(), POLLIN, 0},
+                            pollfd{winch.get(), POLLIN, 0}};
   for (;;) {
     if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return;
     if (fds[2].revents != 0) {
@@ -79,7 +83,8 @@ void relay(FdRef master, int stop = -1) {
   }
 }
 
-Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state, const ExecRequest& request) {
+Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state,
+                            const ExecRequest& request) {
   StagePlan plan;
   plan.cwd = request.cwd;
   plan.argv = request.argv;
@@ -114,7 +119,8 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   auto const state = VS_TRY(RunDir::read_state(name));
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};
   if (!state || !cgroup.populated())
-    return Error::make(Errc::NotFound, "guest '{}' is not running", name).hint(fmt::format("vserver {} start", name));
+    return Error::make(Errc::NotFound, "guest '{}' is not running", name)
+        .hint(fmt::format("vserver {} start", name));
   Fd const init = VS_TRY(open_process(state->init), "guest '{}': its init", name);
   Fd const group = VS_TRY(cgroup.open_guest());
   StageFds fds;
@@ -139,9 +145,11 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
 Result<std::vector<std::string>> login_shell(const std::string& name) {
   auto const config = VS_TRY(load_config(name));
   auto const configured = read_file(fmt::format("{}/{}/shell", Paths::get().conf, name));
-  if (configured && !trim(*configured).empty()) return std::vector<std::string>{std::string{trim(first_line(*configured))}};
+  if (configured && !trim(*configured).empty())
+    return std::vector<std::string>{std::string{trim(first_line(*configured))}};
   Fd const root = VS_TRY(open_path(config.vdir, O_PATH | O_DIRECTORY));
-  if (open_at(root, "bin/bash", O_PATH, Resolve::InRoot)) return std::vector<std::string>{"/bin/bash", "-login"};
+  if (open_at(root, "bin/bash", O_PATH, Resolve::InRoot))
+    return std::vector<std::string>{"/bin/bash", "-login"};
   return std::vector<std::string>{"/bin/sh", "-l"};
 }
 

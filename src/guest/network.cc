@@ -38,7 +38,8 @@ Result<std::vector<HostAddress>> plan(const GuestConfig& config) {
 // "private XID ADDR/PREFIX@DEV ...": DEV empty where there is none.
 std::string format_private(const PrivateNet& net) {
   std::string out = fmt::format("{}{}", kPrivate, net.xid);
-  for (auto const& entry : net.addresses) out += fmt::format(" {}@{}", format_address(entry.address), entry.nodev ? "" : entry.dev);
+  for (auto const& entry : net.addresses)
+    out += fmt::format(" {}@{}", format_address(entry.address), entry.nodev ? "" : entry.dev);
   return out;
 }
 
@@ -66,13 +67,15 @@ PrivateNet parse_private(std::string_view text) {
 
 Result<std::vector<std::string>> describe_network(const GuestConfig& config, std::uint32_t xid) {
   auto const addresses = VS_TRY(plan(config));
-  if (config.net == NetMode::Private) return std::vector<std::string>{format_private({xid, addresses})};
+  if (config.net == NetMode::Private)
+    return std::vector<std::string>{format_private({xid, addresses})};
   Netlink netlink = VS_TRY(Netlink::open());
   auto const there = VS_TRY(netlink.addresses());
   std::vector<std::string> items;
   for (auto const& entry : addresses) {
-    bool const known = std::any_of(there.begin(), there.end(),
-                                   [&](const LinkAddress& one) { return one.address.same_host(entry.address); });
+    bool const known = std::any_of(there.begin(), there.end(), [&](const LinkAddress& one) {
+      return one.address.same_host(entry.address);
+    });
     if (entry.nodev || known) continue;  // the administrator's: a stop leaves it
     items.push_back(fmt::format("{}{}", kAddress, format_added({entry.dev, entry.address})));
   }
@@ -91,7 +94,9 @@ Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid)
     Netlink inside = VS_TRY(Netlink::open_in(netns));
     return inside.set_link_up(1);
   }
-  for (auto const& text : VS_TRY(connect_private(netlink, netns, {xid, addresses}), "private network")) warn("{}", text);
+  for (auto const& text :
+       VS_TRY(connect_private(netlink, netns, {xid, addresses}), "private network"))
+    warn("{}", text);
   return {};
 }
 
@@ -99,9 +104,11 @@ void undo_network(const std::vector<std::string>& items) noexcept {
   auto netlink = Netlink::open();
   if (!netlink) return warn("take the network away: {}", netlink.error().message());
   for (std::string_view const item : items) {
-    if (item.starts_with(kPrivate)) disconnect_private(*netlink, parse_private(item.substr(kPrivate.size())));
+    if (item.starts_with(kPrivate))
+      disconnect_private(*netlink, parse_private(item.substr(kPrivate.size())));
     if (!item.starts_with(kAddress)) continue;
-    if (auto const added = parse_added(item.substr(kAddress.size()))) remove_host_addresses(*netlink, {&*added, 1});
+    if (auto const added = parse_added(item.substr(kAddress.size())))
+      remove_host_addresses(*netlink, {&*added, 1});
   }
 }
 

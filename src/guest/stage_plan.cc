@@ -17,7 +17,9 @@ namespace vs {
 
 namespace {
 
-void add(std::string& blob, std::string_view text) { blob.append(text).push_back('\0'); }
+void add(std::string& blob, std::string_view text) {
+  blob.append(text).push_back('\0');
+}
 
 template <class T>
 void add_bytes(std::string& out, const T& value) {
@@ -28,12 +30,16 @@ void add_bytes(std::string& out, const T& value) {
 
 std::string encode(StagePlan plan) {
   std::string strings;
-  for (auto const* text : {&plan.root, &plan.hostname, &plan.domainname, &plan.cwd}) add(strings, *text);
+  for (auto const* text : {&plan.root, &plan.hostname, &plan.domainname, &plan.cwd})
+    add(strings, *text);
   for (auto const& op : plan.ops) {
-    for (auto const& word : op) add(strings, word);
+    for (auto const& word : op)
+      add(strings, word);
   }
-  for (auto const& word : plan.argv) add(strings, word);
-  for (auto const& word : plan.envp) add(strings, word);
+  for (auto const& word : plan.argv)
+    add(strings, word);
+  for (auto const& word : plan.envp)
+    add(strings, word);
   auto& header = plan.header;
   header.magic = stage::kPlanMagic;
   header.n_ops = static_cast<std::uint32_t>(plan.ops.size());
@@ -46,7 +52,8 @@ std::string encode(StagePlan plan) {
   add_bytes(out, header);
   out += strings;
   out.resize((out.size() + 7) & ~std::size_t{7});
-  for (auto const& limit : plan.limits) add_bytes(out, limit);
+  for (auto const& limit : plan.limits)
+    add_bytes(out, limit);
   return out + plan.filter;
 }
 
@@ -57,7 +64,8 @@ Result<Fd> sealed_helper(const std::string& path) {
   struct stat st {};
   if (::fstat(file.get(), &st) != 0) return Error::system(errno, "stat {}", path);
   std::string bytes(static_cast<std::size_t>(st.st_size), '\0');
-  if (::pread(file.get(), bytes.data(), bytes.size(), 0) != st.st_size) return Error::system(EIO, "read {}", path);
+  if (::pread(file.get(), bytes.data(), bytes.size(), 0) != st.st_size)
+    return Error::system(EIO, "read {}", path);
   return make_sealed("vs-stage", bytes);
 }
 
@@ -75,7 +83,8 @@ Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds) {
   SpawnPlan spawn_plan;
   spawn_plan.exe = helper.get();
   spawn_plan.argv = {"vs-stage"};
-  spawn_plan.fds = {{text.get(), stage::kPlanFd}, {theirs.get(), stage::kReportFd}, {proc.get(), stage::kProcFd}};
+  spawn_plan.fds = {
+      {text.get(), stage::kPlanFd}, {theirs.get(), stage::kReportFd}, {proc.get(), stage::kProcFd}};
   if (fds.cgroup >= 0) spawn_plan.fds.emplace_back(fds.cgroup, stage::kCgroupFd);
   if (fds.init >= 0) spawn_plan.fds.emplace_back(fds.init, stage::kInitFd);
   if (fds.net_ns >= 0) spawn_plan.fds.emplace_back(fds.net_ns, stage::kNetNsFd);
@@ -103,12 +112,15 @@ Result<Received> receive(FdRef socket) {
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   ssize_t n = -1;
-  do n = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
+  do
+    n = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
   while (n < 0 && errno == EINTR);
   if (n < 0) return Error::system(errno, "read vs-stage's report");
   out.end = n == 0;
-  if (n != 0 && n != sizeof out.report) return Error::make(Errc::Internal, "vs-stage's report is broken");
-  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr; head = CMSG_NXTHDR(&message, head)) {
+  if (n != 0 && n != sizeof out.report)
+    return Error::make(Errc::Internal, "vs-stage's report is broken");
+  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr;
+       head = CMSG_NXTHDR(&message, head)) {
     if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
     for (std::size_t i = 0; i < (head->cmsg_len - CMSG_LEN(0)) / sizeof(int); ++i) {
       int fd = -1;
@@ -141,11 +153,13 @@ Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int 
         break;
       case stage::Report::Kind::Init: out.pid = got.report.value; break;
       case stage::Report::Kind::Descriptors:
-        for (auto& fd : got.fds) out.descriptors.push_back(std::move(fd));
+        for (auto& fd : got.fds)
+          out.descriptors.push_back(std::move(fd));
         break;
       case stage::Report::Kind::Await:
         VS_TRY(on_await(out.pid));
-        if (::send(reports.get(), "g", 1, MSG_NOSIGNAL) != 1) return Error::system(errno, "release vs-stage");
+        if (::send(reports.get(), "g", 1, MSG_NOSIGNAL) != 1)
+          return Error::system(errno, "release vs-stage");
         break;
     }
   }

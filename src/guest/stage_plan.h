@@ -36,7 +36,7 @@ struct StageFds {
 
 // What came back from the helper.
 struct StageReports {
-  int pid = 0;                 // of init, or of the program
+  int pid = 0;                  // of init, or of the program
   std::vector<Fd> descriptors;  // console or terminal, then the readiness socket
 };
 

@@ -3,9 +3,9 @@
 
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -48,13 +48,17 @@ enum class Owners : std::uint8_t { Shifted, Unshifted };
 // Whose ids the tree has: the guest's own, or plain ones from 0 on.
 Result<Owners> tree_owners(const GuestConfig& config, Xid xid) {
   struct stat st {};
-  if (::stat(config.vdir.c_str(), &st) != 0) return Error::system(errno, "root directory {}", config.vdir);
-  if (!S_ISDIR(st.st_mode)) return Error::make(Errc::Config, "root {} is not a directory", config.vdir);
+  if (::stat(config.vdir.c_str(), &st) != 0)
+    return Error::system(errno, "root directory {}", config.vdir);
+  if (!S_ISDIR(st.st_mode))
+    return Error::make(Errc::Config, "root {} is not a directory", config.vdir);
   if (st.st_uid == xid.base_id()) return Owners::Shifted;
   if (st.st_uid == 0) return Owners::Unshifted;
-  return Error::make(Errc::Config, "root {} belongs to uid {}, neither to 0 nor to {} (context {})", config.vdir, st.st_uid,
-                     xid.base_id(), xid.value())
-      .hint("the tree was made for another context: set 'context' to the one that its owner ids carry");
+  return Error::make(Errc::Config, "root {} belongs to uid {}, neither to 0 nor to {} (context {})",
+                     config.vdir, st.st_uid, xid.base_id(), xid.value())
+      .hint(
+          "the tree was made for another context: set 'context' to the one that its owner ids "
+          "carry");
 }
 
 std::int64_t boottime_now() {
@@ -65,7 +69,8 @@ std::int64_t boottime_now() {
 
 }  // namespace
 
-Result<StagePlan> plan_start(const GuestConfig& config, Xid xid, const std::vector<std::string>& init) {
+Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
+                             const std::vector<std::string>& init) {
   StagePlan plan;
   plan.root = config.vdir;
   plan.hostname = config.nodename;
@@ -90,7 +95,8 @@ Result<StagePlan> plan_start(const GuestConfig& config, Xid xid, const std::vect
   header.boottime_offset = -boottime_now();
   for (auto const& limit : config.limits)
     plan.limits.push_back({static_cast<std::uint32_t>(limit.resource), 0, limit.soft, limit.hard});
-  plan.ops = VS_TRY(plan_tree({header.base_id, !config.userns, true, config.fstab, config.fstab_remote}));
+  plan.ops =
+      VS_TRY(plan_tree({header.base_id, !config.userns, true, config.fstab, config.fstab_remote}));
   return plan;
 }
 
@@ -101,7 +107,8 @@ Status claim(Start& s) {
   s.state.config = fmt::format("{}/{}", Paths::get().conf, s.config.name);
   s.state.userns = s.config.userns;
   s.state.started = ::time(nullptr);
-  s.state.ns_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME;
+  s.state.ns_flags =
+      CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME;
   if (s.config.userns) s.state.ns_flags |= CLONE_NEWUSER;
   if (s.config.net == NetMode::Private) s.state.ns_flags |= CLONE_NEWNET;
   return s.run.write(s.state);
@@ -127,7 +134,8 @@ void drop_cgroup(Start& s) noexcept {
   }
   auto const empty = s.cgroup.wait_empty(5000);
   if (!empty || !*empty) warn("guest '{}': processes are left in its cgroup", s.config.name);
-  if (auto done = s.cgroup.remove(); !done) warn("guest '{}': {}", s.config.name, done.error().message());
+  if (auto done = s.cgroup.remove(); !done)
+    warn("guest '{}': {}", s.config.name, done.error().message());
 }
 
 Status plan_network(Start& s) {
@@ -135,7 +143,9 @@ Status plan_network(Start& s) {
   return s.run.write(s.state);
 }
 
-void drop_network(Start& s) noexcept { undo_network(s.state.cleanup); }
+void drop_network(Start& s) noexcept {
+  undo_network(s.state.cleanup);
+}
 
 Status spawn_init(Start& s) {
   auto const xid = VS_TRY(Xid::make(s.state.xid));
@@ -150,7 +160,8 @@ Status spawn_init(Start& s) {
   }
   StageFds fds;
   Fd const guest = VS_TRY(s.cgroup.open_guest());
-  Fd const view = s.config.net == NetMode::Private ? Fd{} : VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
+  Fd const view =
+      s.config.net == NetMode::Private ? Fd{} : VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
   fds.cgroup = guest.get();
   fds.net_ns = view.get();
   fds.v1_procs = VS_TRY(s.cgroup.open_v1_procs());
@@ -159,7 +170,8 @@ Status spawn_init(Start& s) {
     VS_TRY(test_seam("network"));
     return apply_network(s.config, s.state.xid, pid);
   }));
-  if (VS_TRY(s.stage->child.wait()) != 0) return Error::make(Errc::Internal, "vs-stage failed without a report");
+  if (VS_TRY(s.stage->child.wait()) != 0)
+    return Error::make(Errc::Internal, "vs-stage failed without a report");
   // An init that is gone already has no start time any more; its pid says enough.
   auto const id = identify(s.reports.pid);
   s.state.init = id ? *id : ProcessId{s.reports.pid, 0};
@@ -180,13 +192,15 @@ Result<Fd> listen_console(const std::string& name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::string const path = run_path(name, "console");
-  if (path.size() >= sizeof address.sun_path) return Error::system(ENAMETOOLONG, "console socket {}", path);
+  if (path.size() >= sizeof address.sun_path)
+    return Error::system(ENAMETOOLONG, "console socket {}", path);
   path.copy(static_cast<char*>(address.sun_path), path.size());
   ::unlink(path.c_str());
   mode_t const old = ::umask(0177);
   int const done = ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
   ::umask(old);
-  if (done != 0 || ::listen(fd.get(), 4) != 0) return Error::system(errno, "console socket {}", path);
+  if (done != 0 || ::listen(fd.get(), 4) != 0)
+    return Error::system(errno, "console socket {}", path);
   return fd;
 }
 
@@ -195,30 +209,36 @@ Status become_guard(Start& s) {
   VS_TRY(test_seam("guard"));
   Fd const listener = VS_TRY(listen_console(s.config.name));
   Fd const init = s.state.init.start_time != 0 ? VS_TRY(open_process(s.state.init)) : Fd{};
-  std::vector<int> const sources{s.reports.descriptors.empty() ? -1 : s.reports.descriptors[0].get(),
-                                 s.reports.descriptors.size() < 2 ? -1 : s.reports.descriptors[1].get(), listener.get(),
-                                 init.get()};
+  std::vector<int> const sources{
+      s.reports.descriptors.empty() ? -1 : s.reports.descriptors[0].get(),
+      s.reports.descriptors.size() < 2 ? -1 : s.reports.descriptors[1].get(), listener.get(),
+      init.get()};
   s.state.guard = VS_TRY(identify(::getpid()));
   VS_TRY(s.run.write(s.state));
   std::vector<Fd> lifted;
-  for (int const fd : sources) lifted.emplace_back(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 64));
+  for (int const fd : sources)
+    lifted.emplace_back(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 64));
   for (std::size_t i = 0; i < lifted.size(); ++i) {
     ::close(static_cast<int>(i) + 3);
-    if (lifted[i] && ::dup2(lifted[i].get(), static_cast<int>(i) + 3) < 0) return Error::system(errno, "dup2");
+    if (lifted[i] && ::dup2(lifted[i].get(), static_cast<int>(i) + 3) < 0)
+      return Error::system(errno, "dup2");
   }
   std::string const log = fmt::format("{}/log", Paths::get().cache);
   VS_TRY(make_dirs(log, 0700));
   Fd const null = VS_TRY(open_path("/dev/null", O_RDWR));
-  for (int fd = 0; fd < 3; ++fd) ::dup2(null.get(), fd);
+  for (int fd = 0; fd < 3; ++fd)
+    ::dup2(null.get(), fd);
   ::close_range(7, ~0U, CLOSE_RANGE_CLOEXEC);
   std::string const guard = Paths::get().libexec + "/vs-guard";
   ::execl(guard.c_str(), "vs-guard", Paths::get().self.c_str(), s.config.name.c_str(),
-          std::to_string(s.state.init.pid).c_str(), fmt::format("{}/{}", log, s.config.name).c_str(),
+          std::to_string(s.state.init.pid).c_str(),
+          fmt::format("{}/{}", log, s.config.name).c_str(),
           run_path(s.config.name, "ready").c_str(), nullptr);
   return Error::system(errno, "exec {}", guard);
 }
 
-Result<Start> prepare(const std::string& name, bool foreground, const std::vector<std::string>& init) {
+Result<Start> prepare(const std::string& name, bool foreground,
+                      const std::vector<std::string>& init) {
   auto config = VS_TRY(load_config(name));
   auto run = VS_TRY(RunDir::lock(name, 30));
   auto host = VS_TRY(CgroupHost::find());
@@ -227,8 +247,16 @@ Result<Start> prepare(const std::string& name, bool foreground, const std::vecto
     warn("guest '{}': clearing what an interrupted run left", name);
     VS_TRY(clear_run(run));
   }
-  for (auto const& entry : config.not_applied) warn("guest '{}': not yet applied: {}", name, entry);
-  return Start{std::move(config), std::move(run), ContextCgroup{std::move(host), name}, foreground, init, {}, {}, {}};
+  for (auto const& entry : config.not_applied)
+    warn("guest '{}': not yet applied: {}", name, entry);
+  return Start{std::move(config),
+               std::move(run),
+               ContextCgroup{std::move(host), name},
+               foreground,
+               init,
+               {},
+               {},
+               {}};
 }
 
 // The detached half of a start: the process that will be the guard. Tells the command how it went.
@@ -265,7 +293,8 @@ Status start_guest(const std::string& name) {
   if (text.empty()) {
     int status = 0;
     if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status))
-      return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name, WTERMSIG(status))
+      return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name,
+                         WTERMSIG(status))
           .hint(fmt::format("'vserver {} start' or 'stop' clears what is left", name));
     return {};
   }

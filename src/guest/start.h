@@ -12,7 +12,8 @@ namespace vs {
 
 // The whole plan of a start, computed from the configuration without doing anything.
 //   init   the guest's first program; empty: the configured one
-Result<StagePlan> plan_start(const GuestConfig& config, Xid xid, const std::vector<std::string>& init);
+Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
+                             const std::vector<std::string>& init);
 
 // Starts a guest and returns when its init was exec'd. Its parent is a new vs-guard process.
 // A guest that runs is left alone, with Errc::Busy.

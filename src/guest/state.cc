@@ -23,10 +23,12 @@ std::string run_path(const std::string& name, const std::string& file) {
 
 std::string format_state(const RunState& state) {
   std::string out = fmt::format(
-      "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted {}\n", kVersion, state.xid,
-      state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid, state.init.start_time, state.guard.pid,
-      state.guard.start_time, state.started);
-  for (auto const& item : state.cleanup) out += fmt::format("cleanup {}\n", item);
+      "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted "
+      "{}\n",
+      kVersion, state.xid, state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid,
+      state.init.start_time, state.guard.pid, state.guard.start_time, state.started);
+  for (auto const& item : state.cleanup)
+    out += fmt::format("cleanup {}\n", item);
   return out;
 }
 
@@ -69,11 +71,13 @@ Result<RunState> parse_state(const std::string& text) {
   auto const version = parse_decimal(lines[0].substr(8));
   if (!version) return Error::make(Errc::Config, "the run state has no version");
   if (*version > kVersion)
-    return Error::make(Errc::Unsupported, "the run state has version {}, this program knows {}", *version, kVersion)
+    return Error::make(Errc::Unsupported, "the run state has version {}, this program knows {}",
+                       *version, kVersion)
         .hint("a newer vserver started this guest: use that one");
   for (std::size_t i = 1; i < lines.size(); ++i) {
     auto const space = lines[i].find(' ');
-    if (space == std::string_view::npos || !parse_field(state, lines[i].substr(0, space), lines[i].substr(space + 1)))
+    if (space == std::string_view::npos ||
+        !parse_field(state, lines[i].substr(0, space), lines[i].substr(space + 1)))
       return Error::make(Errc::Config, "line {} of the run state is broken: '{}'", i + 1, lines[i]);
   }
   if (state.xid == 0) return Error::make(Errc::Config, "the run state has no xid");
@@ -113,7 +117,9 @@ Status RunDir::clear() const {
 
 namespace {
 
-std::string claim_path(std::uint32_t xid) { return fmt::format("{}/xid/{}", Paths::get().run, xid); }
+std::string claim_path(std::uint32_t xid) {
+  return fmt::format("{}/xid/{}", Paths::get().run, xid);
+}
 
 // Claims one xid; false when another guest has it. A claim whose guest is gone is taken over.
 Result<bool> try_claim(const std::string& name, Xid xid) {
@@ -138,7 +144,8 @@ std::vector<IdRange> foreign_ranges() {
   for (const char* file : {"/etc/subuid", "/etc/subgid"}) {
     auto const text = read_file(file);
     if (!text) continue;
-    for (auto const& range : parse_subid(*text)) out.push_back(range);
+    for (auto const& range : parse_subid(*text))
+      out.push_back(range);
   }
   return out;
 }
@@ -151,7 +158,8 @@ std::vector<std::uint32_t> configured_xids() {
   for (auto const& guest : *guests) {
     auto const text = read_file(fmt::format("{}/{}/context", Paths::get().conf, guest));
     if (!text) continue;
-    if (auto const n = parse_decimal(trim(first_line(*text)))) out.push_back(static_cast<std::uint32_t>(*n));
+    if (auto const n = parse_decimal(trim(first_line(*text))))
+      out.push_back(static_cast<std::uint32_t>(*n));
   }
   return out;
 }
@@ -162,8 +170,8 @@ Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted) {
   VS_TRY(make_dirs(Paths::get().run + "/xid"));
   if (wanted) {
     if (VS_TRY(try_claim(name, *wanted))) return *wanted;
-    return Error::make(Errc::Busy, "context id {} is in use by the running guest '{}'", wanted->value(),
-                       guest_of(wanted->value()).value_or("?"));
+    return Error::make(Errc::Busy, "context id {} is in use by the running guest '{}'",
+                       wanted->value(), guest_of(wanted->value()).value_or("?"));
   }
   auto used = configured_xids();
   auto const ranges = foreign_ranges();
@@ -174,7 +182,9 @@ Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted) {
   }
 }
 
-void release_xid(std::uint32_t xid) noexcept { ::unlink(claim_path(xid).c_str()); }
+void release_xid(std::uint32_t xid) noexcept {
+  ::unlink(claim_path(xid).c_str());
+}
 
 std::optional<std::string> guest_of(std::uint32_t xid) {
   auto name = read_link_at(FdRef::cwd(), claim_path(xid));

@@ -18,12 +18,12 @@ namespace vs {
 // "version 1". Written before anything is made that would have to be taken away again.
 struct RunState {
   std::uint32_t xid = 0;
-  std::string config;               // directory of its configuration
+  std::string config;  // directory of its configuration
   bool userns = true;
-  std::uint32_t ns_flags = 0;       // CLONE_NEW* that exec has to join
-  ProcessId init;                   // pid 0 until it is known
+  std::uint32_t ns_flags = 0;  // CLONE_NEW* that exec has to join
+  ProcessId init;              // pid 0 until it is known
   ProcessId guard;
-  std::int64_t started = 0;         // seconds since the epoch
+  std::int64_t started = 0;          // seconds since the epoch
   std::vector<std::string> cleanup;  // what stop takes away, in the words of the network part
 
   bool operator==(const RunState&) const = default;

@@ -39,7 +39,8 @@ Result<GuestStatus> guest_status(const std::string& name) {
   if (!out.running) return out;
   auto const processes = VS_TRY(cgroup.processes());
   out.processes = processes.size();
-  for (int const pid : processes) add_process(out, pid);
+  for (int const pid : processes)
+    add_process(out, pid);
   if (!state) return out;
   auto const guard = identify(state->guard.pid);
   out.guarded = guard && *guard == state->guard;
@@ -74,7 +75,8 @@ std::string stat_memory(std::uint64_t bytes) {
   }
   if (bytes > 9999) bytes = 9999;
   auto const digit = rest * 10 / 1024;
-  return digit != 0 ? fmt::format("{}.{}{}", bytes, digit, kUnits[unit]) : fmt::format("{}{}", bytes, kUnits[unit]);
+  return digit != 0 ? fmt::format("{}.{}{}", bytes, digit, kUnits[unit])
+                    : fmt::format("{}{}", bytes, kUnits[unit]);
 }
 
 std::string stat_time(std::uint64_t milliseconds) {

@@ -53,7 +53,8 @@ void signal_all(const ContextCgroup& cgroup, int signal) {
 
 Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
   if (auto const init = open_process(state.init)) {
-    if (auto sent = signal_process(*init, shutdown_signal(state.init.pid)); !sent && sent.error().sys() != ESRCH)
+    if (auto sent = signal_process(*init, shutdown_signal(state.init.pid));
+        !sent && sent.error().sys() != ESRCH)
       return sent;
     pollfd wait{init->get(), POLLIN, 0};
     ::poll(&wait, 1, timeout_s * 1000);
@@ -64,8 +65,8 @@ Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
   VS_TRY(cgroup.kill_all());
   if (VS_TRY(cgroup.wait_empty(10000))) return {};
   auto const left = VS_TRY(cgroup.processes());
-  return Error::make(Errc::Busy, "{} processes do not die (first: pid {}): they wait in the kernel", left.size(),
-                     left.empty() ? 0 : left[0])
+  return Error::make(Errc::Busy, "{} processes do not die (first: pid {}): they wait in the kernel",
+                     left.size(), left.empty() ? 0 : left[0])
       .hint("storage that does not answer keeps processes in D state; look at /proc/PID/stack");
 }
 
@@ -76,19 +77,22 @@ Status clear_run(const RunDir& run) {
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), run.name()};
   if (cgroup.exists()) {
     VS_TRY(cgroup.kill_all());
-    if (!VS_TRY(cgroup.wait_empty(10000))) return Error::make(Errc::Busy, "guest '{}' has processes left", run.name());
+    if (!VS_TRY(cgroup.wait_empty(10000)))
+      return Error::make(Errc::Busy, "guest '{}' has processes left", run.name());
   }
   if (state && state->guard.pid != 0 && state->guard.pid != ::getpid()) {
     // The guard waits for our lock once init is gone; it has nothing more to do.
     if (auto const guard = open_process(state->guard)) {
-      if (auto done = signal_process(*guard, SIGKILL); !done) debug("guard: {}", done.error().message());
+      if (auto done = signal_process(*guard, SIGKILL); !done)
+        debug("guard: {}", done.error().message());
       pollfd wait{guard->get(), POLLIN, 0};
       ::poll(&wait, 1, 5000);
     }
   }
   if (state && state->guard.pid == ::getpid()) {
     // We are the guard: leave the cgroup that is about to go.
-    if (auto done = write_knob(cgroup.host().v2() + "/cgroup.procs", "0"); !done) debug("{}", done.error().message());
+    if (auto done = write_knob(cgroup.host().v2() + "/cgroup.procs", "0"); !done)
+      debug("{}", done.error().message());
   }
   if (state) undo_network(state->cleanup);
   VS_TRY(cgroup.remove(), "guest '{}'", run.name());
@@ -101,7 +105,8 @@ Status stop_guest(const std::string& name) {
   auto const run = VS_TRY(RunDir::lock(name, 300));
   auto const state = VS_TRY(run.read());
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), name};
-  if (!state && !cgroup.populated()) return Error::make(Errc::NotFound, "guest '{}' is not running", name);
+  if (!state && !cgroup.populated())
+    return Error::make(Errc::NotFound, "guest '{}' is not running", name);
   if (state) VS_TRY(wind_down(cgroup, *state, config.stop_timeout_s), "stop guest '{}'", name);
   return clear_run(run);
 }

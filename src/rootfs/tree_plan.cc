@@ -25,13 +25,16 @@ constexpr std::array<std::array<std::string_view, 3>, 7> kNodes{{{"/dev/null", "
 
 // Parts of /proc and /sys that speak of the machine and not of the guest.
 constexpr std::array<std::string_view, 25> kMasked{
-    "/proc/acpi",         "/proc/asound",       "/proc/bus",        "/proc/config.gz", "/proc/driver",
-    "/proc/iomem",        "/proc/ioports",      "/proc/irq",        "/proc/kallsyms",  "/proc/kcore",
-    "/proc/keys",         "/proc/kmsg",         "/proc/latency_stats", "/proc/mtrr",   "/proc/partitions",
-    "/proc/sched_debug",  "/proc/scsi",         "/proc/slabinfo",   "/proc/sysrq-trigger", "/proc/timer_list",
-    "/proc/vmallocinfo",  "/sys/firmware",      "/sys/kernel/debug", "/sys/kernel/security", "/sys/kernel/tracing"};
+    "/proc/acpi",          "/proc/asound",   "/proc/bus",           "/proc/config.gz",
+    "/proc/driver",        "/proc/iomem",    "/proc/ioports",       "/proc/irq",
+    "/proc/kallsyms",      "/proc/kcore",    "/proc/keys",          "/proc/kmsg",
+    "/proc/latency_stats", "/proc/mtrr",     "/proc/partitions",    "/proc/sched_debug",
+    "/proc/scsi",          "/proc/slabinfo", "/proc/sysrq-trigger", "/proc/timer_list",
+    "/proc/vmallocinfo",   "/sys/firmware",  "/sys/kernel/debug",   "/sys/kernel/security",
+    "/sys/kernel/tracing"};
 
-constexpr std::array<std::string_view, 3> kReadOnly{"/proc/fs", "/proc/pressure", "/proc/sys/kernel/core_pattern"};
+constexpr std::array<std::string_view, 3> kReadOnly{"/proc/fs", "/proc/pressure",
+                                                    "/proc/sys/kernel/core_pattern"};
 
 struct CloseFile {
   void operator()(FILE* file) const noexcept { std::fclose(file); }
@@ -45,7 +48,8 @@ struct Entry {
 std::vector<Entry> parse_fstab(const std::string& text) {
   std::vector<Entry> out;
   if (trim(text).empty()) return out;
-  std::unique_ptr<FILE, CloseFile> const file{::fmemopen(const_cast<char*>(text.data()), text.size(), "r")};
+  std::unique_ptr<FILE, CloseFile> const file{
+      ::fmemopen(const_cast<char*>(text.data()), text.size(), "r")};
   if (!file) return out;
   mntent entry{};
   std::array<char, 8192> buffer{};
@@ -55,15 +59,16 @@ std::vector<Entry> parse_fstab(const std::string& text) {
 }
 
 struct Options {
-  std::string letters;                // mount attributes in the helper's letters
+  std::string letters;                 // mount attributes in the helper's letters
   std::vector<std::string> remaining;  // for the file system itself
   bool bind = false;
   bool skip = false;
 };
 
 Options sort_options(const std::string& text) {
-  constexpr std::array<std::string_view, 14> kIgnored{"defaults", "rw",   "auto",  "user",   "users", "nouser", "owner",
-                                                      "relatime", "suid", "dev",   "exec",   "async", "_netdev", "nofail"};
+  constexpr std::array<std::string_view, 14> kIgnored{
+      "defaults", "rw",   "auto", "user", "users", "nouser",  "owner",
+      "relatime", "suid", "dev",  "exec", "async", "_netdev", "nofail"};
   Options out;
   for (auto const item : split(text, ',')) {
     if (item == "bind" || item == "rbind") {
@@ -79,7 +84,8 @@ Options sort_options(const std::string& text) {
       out.letters.push_back('i');
     } else if (item == "noauto") {
       out.skip = true;
-    } else if (item != "nodev" && std::find(kIgnored.begin(), kIgnored.end(), item) == kIgnored.end()) {
+    } else if (item != "nodev" &&
+               std::find(kIgnored.begin(), kIgnored.end(), item) == kIgnored.end()) {
       out.remaining.emplace_back(item);
     }
   }
@@ -87,37 +93,48 @@ Options sort_options(const std::string& text) {
 }
 
 bool has_option(const Options& options, std::string_view name) {
-  return std::any_of(options.remaining.begin(), options.remaining.end(), [&](const std::string& item) {
-    return std::string_view{item}.starts_with(name) && (item.size() == name.size() || item[name.size()] == '=');
-  });
+  return std::any_of(options.remaining.begin(), options.remaining.end(),
+                     [&](const std::string& item) {
+                       return std::string_view{item}.starts_with(name) &&
+                              (item.size() == name.size() || item[name.size()] == '=');
+                     });
 }
 
 bool is_ours(const Entry& entry) {
-  constexpr std::array<std::string_view, 6> kMadeAnyway{"/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm"};
-  return std::find(kMadeAnyway.begin(), kMadeAnyway.end(), entry.target) != kMadeAnyway.end() || entry.type == "swap";
+  constexpr std::array<std::string_view, 6> kMadeAnyway{"/",    "/proc",    "/sys",
+                                                        "/dev", "/dev/pts", "/dev/shm"};
+  return std::find(kMadeAnyway.begin(), kMadeAnyway.end(), entry.target) != kMadeAnyway.end() ||
+         entry.type == "swap";
 }
 
-Result<std::vector<TreeOp>> plan_fstab(const TreeConfig& config, const std::string& text, std::string_view file) {
+Result<std::vector<TreeOp>> plan_fstab(const TreeConfig& config, const std::string& text,
+                                       std::string_view file) {
   std::vector<TreeOp> ops;
   for (auto const& entry : parse_fstab(text)) {
     if (is_ours(entry)) continue;
     if (!entry.target.starts_with('/'))
-      return Error::make(Errc::Config, "{}: mount point '{}' is not an absolute path inside the guest", file, entry.target);
+      return Error::make(Errc::Config,
+                         "{}: mount point '{}' is not an absolute path inside the guest", file,
+                         entry.target);
     auto options = sort_options(entry.options);
     if (options.skip) continue;
     if (options.bind || entry.type == "bind") {
       if (!entry.source.starts_with('/'))
-        return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host", file, entry.source);
+        return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host",
+                           file, entry.source);
       ops.push_back({"b", entry.target, entry.source, options.letters});
     } else if (entry.type == "tmpfs") {
       // What the host's root mounts belongs to the host's root: give it to the guest's.
       for (const char* id : {"uid", "gid"}) {
-        if (!has_option(options, id)) options.remaining.push_back(fmt::format("{}={}", id, config.base_id));
+        if (!has_option(options, id))
+          options.remaining.push_back(fmt::format("{}={}", id, config.base_id));
       }
       ops.push_back({"t", entry.target, join(options.remaining, ","), options.letters});
     } else {
-      ops.push_back({"f", entry.target, fmt::format("{},{},{}", entry.type, entry.source, join(options.remaining, ",")),
-                     options.letters + (config.base_id != 0 ? "i" : "")});
+      ops.push_back(
+          {"f", entry.target,
+           fmt::format("{},{},{}", entry.type, entry.source, join(options.remaining, ",")),
+           options.letters + (config.base_id != 0 ? "i" : "")});
     }
   }
   return ops;
@@ -135,7 +152,8 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"p", "/proc", "", ""});
   if (config.sysfs) ops.push_back({"s", "/sys", "", ""});
   ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "xD"});
-  for (auto const& node : kNodes) ops.push_back({"n", std::string{node[0]}, std::string{node[1]}, std::string{node[2]}});
+  for (auto const& node : kNodes)
+    ops.push_back({"n", std::string{node[0]}, std::string{node[1]}, std::string{node[2]}});
   ops.push_back({"n", "/dev/console", "1:3", "600"});  // covered by the guest's own terminal
   ops.push_back({"l", "/dev/fd", "/proc/self/fd", ""});
   ops.push_back({"l", "/dev/stdin", "fd/0", ""});
@@ -145,11 +163,15 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d", "/dev/pts", "755", ""});
   ops.push_back({"d", "/dev/mqueue", "755", ""});
   ops.push_back({"t", "/run", "mode=755," + owner, ""});
-  for (auto const path : kMasked) ops.push_back({"m", std::string{path}, "", ""});
-  for (auto const path : kReadOnly) ops.push_back({"r", std::string{path}, "", ""});
+  for (auto const path : kMasked)
+    ops.push_back({"m", std::string{path}, "", ""});
+  for (auto const path : kReadOnly)
+    ops.push_back({"r", std::string{path}, "", ""});
   if (config.classic) ops.push_back({"r", "/proc/sys", "", ""});
-  for (auto& op : VS_TRY(plan_fstab(config, config.fstab, "fstab"))) ops.push_back(std::move(op));
-  for (auto& op : VS_TRY(plan_fstab(config, config.fstab_remote, "fstab.remote"))) ops.push_back(std::move(op));
+  for (auto& op : VS_TRY(plan_fstab(config, config.fstab, "fstab")))
+    ops.push_back(std::move(op));
+  for (auto& op : VS_TRY(plan_fstab(config, config.fstab_remote, "fstab.remote")))
+    ops.push_back(std::move(op));
   return ops;
 }
 

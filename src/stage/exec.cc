@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A program inside a running guest: fork into its cgroup and pid namespace, then join the others.
 #include <errno.h>
-
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +26,8 @@ void forward(int sig) {
 [[noreturn]] void be_program(Plan& plan, const char* cwd) {
   Header const& header = *plan.header;
   // All at once: from here on the host is out of reach.
-  must(setns(kInitFd, static_cast<int>(header.ns_flags & ~std::uint32_t{CLONE_NEWPID})), "join the guest's namespaces");
+  must(setns(kInitFd, static_cast<int>(header.ns_flags & ~std::uint32_t{CLONE_NEWPID})),
+       "join the guest's namespaces");
   must(chdir("/"), "enter the root");
   if ((header.flags & kUserNs) != 0) {
     must(static_cast<int>(syscall(SYS_setresgid, 0, 0, 0)), "become guest root");
@@ -39,7 +39,8 @@ void forward(int sig) {
     must(setsid(), "new session");
     int const slave = open_terminal("terminal", -1);
     must(ioctl(slave, TIOCSCTTY, 0), "terminal", "controlling terminal");
-    for (int fd = 0; fd < 3; ++fd) must(dup2(slave, fd), "terminal", "dup2");
+    for (int fd = 0; fd < 3; ++fd)
+      must(dup2(slave, fd), "terminal", "dup2");
   }
   if (chdir(cwd) < 0 && chdir("/") < 0) fail("enter the working directory", cwd, errno);
   become_guest(plan);
@@ -67,7 +68,8 @@ void exec_in_guest(Plan& plan) {
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = kCgroupFd;
   }
-  for (int const sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}) signal(sig, forward);
+  for (int const sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2})
+    signal(sig, forward);
   auto const pid = static_cast<int>(syscall(SYS_clone3, &args, sizeof args));
   must(pid, "fork into the guest");
   if (pid == 0) be_program(plan, cwd);

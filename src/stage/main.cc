@@ -13,7 +13,8 @@ namespace vs::stage {
 
 const char* Strings::next() {
   const char* text = at;
-  while (at < end && *at != '\0') ++at;
+  while (at < end && *at != '\0')
+    ++at;
   if (at >= end) fail("read the plan", "truncated", EBADMSG);
   ++at;
   return text;
@@ -23,7 +24,8 @@ namespace {
 
 void copy_text(char* to, std::size_t size, const char* from) {
   std::size_t i = 0;
-  for (; from[i] != '\0' && i + 1 < size; ++i) to[i] = from[i];
+  for (; from[i] != '\0' && i + 1 < size; ++i)
+    to[i] = from[i];
   to[i] = '\0';
 }
 
@@ -68,7 +70,8 @@ void await(const char* step) {
   report(Report::Kind::Await, 0, step, "");
   char byte = 0;
   auto n = recv(kReportFd, &byte, 1, 0);
-  while (n < 0 && errno == EINTR) n = recv(kReportFd, &byte, 1, 0);
+  while (n < 0 && errno == EINTR)
+    n = recv(kReportFd, &byte, 1, 0);
   if (n != 1) fail(step, "the command went away", n < 0 ? errno : ECANCELED);
 }
 
@@ -85,8 +88,10 @@ Plan load_plan() {
   std::size_t const filter = rlimits + header->n_rlimits * sizeof(Rlimit);
   if (header->magic != kPlanMagic || size < filter + header->n_filter * std::size_t{8})
     fail("read the plan", "not a plan of this version", EBADMSG);
-  return {header, {bytes + sizeof(Header), bytes + sizeof(Header) + header->strings_size},
-          reinterpret_cast<const Rlimit*>(bytes + rlimits), bytes + filter};
+  return {header,
+          {bytes + sizeof(Header), bytes + sizeof(Header) + header->strings_size},
+          reinterpret_cast<const Rlimit*>(bytes + rlimits),
+          bytes + filter};
 }
 
 }  // namespace vs::stage

@@ -11,12 +11,12 @@ constexpr std::uint32_t kPlanMagic = 0x31505356;  // "VSP1"; the last byte is th
 
 // Descriptors that the helper finds open.
 enum : int {
-  kPlanFd = 3,    // the plan, a sealed memfd
-  kReportFd = 4,  // SOCK_SEQPACKET: reports to the command, one byte back per Await
-  kCgroupFd = 5,  // the guest's cgroup on the unified hierarchy (O_PATH), or none
-  kProcFd = 6,    // the host's /proc
-  kInitFd = 7,    // Exec: pidfd of the guest's init
-  kNetNsFd = 8,   // Start: network namespace whose devices /sys shows, when the guest has none
+  kPlanFd = 3,      // the plan, a sealed memfd
+  kReportFd = 4,    // SOCK_SEQPACKET: reports to the command, one byte back per Await
+  kCgroupFd = 5,    // the guest's cgroup on the unified hierarchy (O_PATH), or none
+  kProcFd = 6,      // the host's /proc
+  kInitFd = 7,      // Exec: pidfd of the guest's init
+  kNetNsFd = 8,     // Start: network namespace whose devices /sys shows, when the guest has none
   kFirstV1Fd = 10,  // cgroup.procs of the context in each v1 hierarchy
 };
 
@@ -69,14 +69,12 @@ static_assert(sizeof(Rlimit) == 24);
 // Operations on the guest's tree, done as host root before it is sealed. Targets are resolved
 // inside the guest's root. First letter of the first string:
 //   t TARGET OPTIONS ATTR       new tmpfs (options "mode=755,size=64k"); ATTR D: device nodes work
-//   b TARGET SOURCE ATTR        bind mount of a host path; ATTR: r read-only, i idmapped, R recursive
-//   f TARGET TYPE,SOURCE,OPTIONS ATTR   any other file system
-//   n NAME MAJOR:MINOR MODE(octal)  character device node
-//   l NAME TARGET               symbolic link
-//   d NAME MODE(octal)          directory
-//   m PATH                      mask: empty over a directory, /dev/null over a file; absent is fine
-//   r PATH                      read-only from here down; absent is fine
-//   p                           procfs at /proc      s   sysfs at /sys
+//   b TARGET SOURCE ATTR        bind mount of a host path; ATTR: r read-only, i idmapped, R
+//   recursive f TARGET TYPE,SOURCE,OPTIONS ATTR   any other file system n NAME MAJOR:MINOR
+//   MODE(octal)  character device node l NAME TARGET               symbolic link d NAME MODE(octal)
+//   directory m PATH                      mask: empty over a directory, /dev/null over a file;
+//   absent is fine r PATH                      read-only from here down; absent is fine p procfs at
+//   /proc      s   sysfs at /sys
 // A '?' behind the letter makes a failure of this operation a warning.
 struct Report {
   enum class Kind : std::uint32_t { Error = 1, Init = 2, Await = 3, Descriptors = 4, Warning = 5 };

@@ -35,7 +35,9 @@ struct CloneArgs {
       set_tid_size, cgroup;
 };
 
-inline int fsopen(const char* fs) { return static_cast<int>(::syscall(SYS_fsopen, fs, 1)); }
+inline int fsopen(const char* fs) {
+  return static_cast<int>(::syscall(SYS_fsopen, fs, 1));
+}
 inline int fsconfig(int fd, unsigned cmd, const char* key, const void* value, int aux = 0) {
   return static_cast<int>(::syscall(SYS_fsconfig, fd, cmd, key, value, aux));
 }
@@ -46,8 +48,8 @@ inline int open_tree(int dir, const char* path, unsigned flags) {
   return static_cast<int>(::syscall(SYS_open_tree, dir, path, flags));
 }
 inline int move_mount(int from, int to) {
-  return static_cast<int>(
-      ::syscall(SYS_move_mount, from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+  return static_cast<int>(::syscall(SYS_move_mount, from, "", to, "",
+                                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
 }
 inline int set_mount_attr(int fd, unsigned at_flags, std::uint64_t set, std::uint64_t clear = 0,
                           int userns = 0, std::uint64_t propagation = 0) {

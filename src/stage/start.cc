@@ -88,7 +88,8 @@ int make_namespaced(void* argument) {
   want->proc = make_fs("proc", kAttr);
   if (want->proc < 0) want->error = errno;
   if (want->net_ns >= 0 && want->error == 0) {
-    if (setns(want->net_ns, CLONE_NEWNET) == 0) want->sys = make_fs("sysfs", kAttr | MOUNT_ATTR_RDONLY);
+    if (setns(want->net_ns, CLONE_NEWNET) == 0)
+      want->sys = make_fs("sysfs", kAttr | MOUNT_ATTR_RDONLY);
     if (want->sys < 0) want->error = errno;
   }
   return 0;
@@ -121,8 +122,8 @@ void mount_here(const char* type, const char* target, unsigned long flags, const
 
 void mount_inside() {
   must(mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr), "share mounts inside");
-  mount_here("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5",
-             true);
+  mount_here("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+             "newinstance,ptmxmode=0666,mode=0620,gid=5", true);
   mount_here("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777", true);
   mount_here("mqueue", "/dev/mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false);
   mount_here("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false);
@@ -153,10 +154,12 @@ void open_console(const Header& header) {
                          "console", "clone");
   int const at = must(open("/dev/console", O_PATH | O_CLOEXEC), "console", "/dev/console");
   must(move_mount(mount, at), "console", "attach");
-  for (int fd = 0; fd < 3; ++fd) must(dup2(slave, fd), "console", "dup2");
+  for (int fd = 0; fd < 3; ++fd)
+    must(dup2(slave, fd), "console", "dup2");
 }
 
-[[noreturn]] void be_init(Plan& plan, int gate, const char* host, const char* domain, const char* cwd) {
+[[noreturn]] void be_init(Plan& plan, int gate, const char* host, const char* domain,
+                          const char* cwd) {
   char byte = 0;
   if (read(gate, &byte, 1) != 1) fail("wait for the tree", "the builder went away", ECANCELED);
   close(gate);
@@ -186,7 +189,8 @@ Child clone_init(Plan& plan, const char* host, const char* domain, const char* c
   must(pipe2(gate, O_CLOEXEC), "pipe");
   CloneArgs args{};
   int pidfd = -1;
-  args.flags = CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_PARENT;
+  args.flags =
+      CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_PARENT;
   if ((plan.header->flags & kUserNs) != 0) args.flags |= CLONE_NEWUSER;
   if ((plan.header->flags & kNetNs) != 0) args.flags |= CLONE_NEWNET;
   args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
@@ -239,15 +243,17 @@ void start(Plan& plan) {
   const char* domain = plan.strings.next();
   const char* cwd = plan.strings.next();
   join_v1(header);
-  int const tree = must(open_tree(AT_FDCWD, root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
-                        "open the root", root);
+  int const tree =
+      must(open_tree(AT_FDCWD, root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
+           "open the root", root);
   must(unshare(CLONE_NEWNS), "take a mount namespace");
   must(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "make mounts private");
   enter_time_namespace(header);
 
   // argv and envp stand behind the operations: init reads them from its own copy of the cursor.
   Plan for_init = plan;
-  for (std::uint32_t i = 0; i < header.n_ops * 4; ++i) for_init.strings.next();
+  for (std::uint32_t i = 0; i < header.n_ops * 4; ++i)
+    for_init.strings.next();
   Child const init = clone_init(for_init, host, domain, cwd);
   int userns = -1;
   if ((header.flags & kUserNs) != 0) {
@@ -259,7 +265,8 @@ void start(Plan& plan) {
 
   NamespacedMounts want{init.pidfd, -1, -1, -1, 0};
   if ((header.flags & kSysfs) != 0)
-    want.net_ns = (header.flags & kNetNs) != 0 ? open_ns(init.pid, "net") : static_cast<int>(kNetNsFd);
+    want.net_ns =
+        (header.flags & kNetNs) != 0 ? open_ns(init.pid, "net") : static_cast<int>(kNetNsFd);
   make_namespaced_mounts(want);
 
   std::uint64_t const idmap = (header.flags & kIdmapRoot) != 0 ? MOUNT_ATTR_IDMAP : 0;

@@ -81,7 +81,9 @@ int attach(const Ctx& ctx, int mount, const char* target) {
 }
 
 int do_tmpfs(const Ctx& ctx, const Op& op) {
-  int const mount = new_mount("tmpfs", "tmpfs", op.b, attributes(op.c) | (strchr(op.c, 'D') != nullptr ? MOUNT_ATTR_NOSUID : kLocked));
+  int const mount =
+      new_mount("tmpfs", "tmpfs", op.b,
+                attributes(op.c) | (strchr(op.c, 'D') != nullptr ? MOUNT_ATTR_NOSUID : kLocked));
   return mount < 0 ? -1 : attach(ctx, mount, op.a);
 }
 
@@ -105,8 +107,8 @@ int do_other(const Ctx& ctx, const Op& op) {
   *source++ = '\0';
   char* options = strchr(source, ',');
   if (options != nullptr) *options++ = '\0';
-  int const mount =
-      new_mount(text, source, options != nullptr ? options : "", attributes(op.c) | MOUNT_ATTR_NODEV);
+  int const mount = new_mount(text, source, options != nullptr ? options : "",
+                              attributes(op.c) | MOUNT_ATTR_NODEV);
   if (mount < 0) return -1;
   if (strchr(op.c, 'i') != nullptr && ctx.userns >= 0 &&
       set_mount_attr(mount, 0, MOUNT_ATTR_IDMAP, 0, ctx.userns) < 0)
@@ -176,9 +178,11 @@ int do_mask(const Ctx& ctx, const Op& op) {
 int do_read_only(const Ctx& ctx, const Op& op) {
   int const at = open_in(ctx.root, op.a, O_PATH);
   if (at < 0) return errno == ENOENT ? 0 : -1;
-  int const mount = open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+  int const mount =
+      open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
   if (mount < 0) return -1;
-  if (set_mount_attr(mount, AT_RECURSIVE, MOUNT_ATTR_RDONLY | kLocked | MOUNT_ATTR_NOEXEC) < 0) return -1;
+  if (set_mount_attr(mount, AT_RECURSIVE, MOUNT_ATTR_RDONLY | kLocked | MOUNT_ATTR_NOEXEC) < 0)
+    return -1;
   int const done = move_mount(mount, at);
   close(mount);
   close(at);
@@ -213,7 +217,8 @@ void apply_ops(Plan& plan, int root, int userns, int proc, int sys) {
     op.b = plan.strings.next();
     op.c = plan.strings.next();
     if (apply(ctx, op) >= 0) continue;
-    if (!op.optional()) fail("prepare", op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a, errno);
+    if (!op.optional())
+      fail("prepare", op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a, errno);
     report(Report::Kind::Warning, errno, "prepare", op.a);
   }
 }

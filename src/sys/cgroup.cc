@@ -10,8 +10,8 @@
 #include <array>
 #include <cerrno>
 
-#include "base/text.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -57,7 +57,8 @@ Status inherit_cpuset(const std::string& parent, const std::string& path) {
 Status enable_controllers(const std::string& path) {
   auto const there = VS_TRY(read_file(path + "/cgroup.controllers"));
   for (auto const name : split_words(there)) {
-    if (name != "cpu" && name != "memory" && name != "pids" && name != "io" && name != "cpuset") continue;
+    if (name != "cpu" && name != "memory" && name != "pids" && name != "io" && name != "cpuset")
+      continue;
     if (auto done = write_knob(path + "/cgroup.subtree_control", fmt::format("+{}", name)); !done)
       debug("controller {} of {} stays off: {}", name, path, done.error().message());
   }
@@ -83,7 +84,9 @@ Status remove_cgroup_tree(const std::string& path) {
 
 }  // namespace
 
-Result<CgroupHost> CgroupHost::find() { return parse(VS_TRY(read_file("/proc/self/mountinfo", 8U << 20U))); }
+Result<CgroupHost> CgroupHost::find() {
+  return parse(VS_TRY(read_file("/proc/self/mountinfo", 8U << 20U)));
+}
 
 Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
   CgroupHost host;
@@ -104,7 +107,8 @@ Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
 }
 
 bool CgroupHost::is_v1(std::string_view controller) const {
-  return std::any_of(v1_.begin(), v1_.end(), [&](const V1& h) { return has(h.controllers, controller); });
+  return std::any_of(v1_.begin(), v1_.end(),
+                     [&](const V1& h) { return has(h.controllers, controller); });
 }
 
 const std::string& CgroupHost::mount_of(std::string_view controller) const {
@@ -143,9 +147,11 @@ Status ContextCgroup::create(bool with_guard) {
 
 Status ContextCgroup::delegate(std::uint32_t owner) {
   Fd const dir = VS_TRY(open_guest());
-  if (::fchownat(dir.get(), "", owner, owner, AT_EMPTY_PATH) != 0) return Error::system(errno, "chown cgroup");
+  if (::fchownat(dir.get(), "", owner, owner, AT_EMPTY_PATH) != 0)
+    return Error::system(errno, "chown cgroup");
   for (const char* file : {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}) {
-    if (::fchownat(dir.get(), file, owner, owner, 0) != 0) return Error::system(errno, "chown {}", file);
+    if (::fchownat(dir.get(), file, owner, owner, 0) != 0)
+      return Error::system(errno, "chown {}", file);
   }
   return {};
 }
@@ -160,13 +166,18 @@ Status ContextCgroup::remove() {
 Result<std::vector<Fd>> ContextCgroup::open_v1_procs() const {
   std::vector<Fd> out;
   for (auto const& hierarchy : host_.v1())
-    out.push_back(VS_TRY(open_path(fmt::format("{}/{}/{}/cgroup.procs", hierarchy.mount, kSlice, name_), O_WRONLY)));
+    out.push_back(VS_TRY(
+        open_path(fmt::format("{}/{}/{}/cgroup.procs", hierarchy.mount, kSlice, name_), O_WRONLY)));
   return out;
 }
 
-Result<Fd> ContextCgroup::open_guest() const { return open_path(guest_path(), O_RDONLY | O_DIRECTORY); }
+Result<Fd> ContextCgroup::open_guest() const {
+  return open_path(guest_path(), O_RDONLY | O_DIRECTORY);
+}
 
-bool ContextCgroup::exists() const { return vs::exists(guest_path()); }
+bool ContextCgroup::exists() const {
+  return vs::exists(guest_path());
+}
 
 bool ContextCgroup::populated() const {
   auto const events = read_file(guest_path() + "/cgroup.events");
@@ -177,8 +188,11 @@ namespace {
 
 Status collect(const std::string& path, std::vector<int>& out) {
   auto const text = read_file(path + "/cgroup.procs", 16U << 20U);
-  if (!text) return text.error().sys() == ENOENT || text.error().sys() == ENODEV ? Status{} : Status{text.error()};
-  for (auto const word : split_words(*text)) out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
+  if (!text)
+    return text.error().sys() == ENOENT || text.error().sys() == ENODEV ? Status{}
+                                                                        : Status{text.error()};
+  for (auto const word : split_words(*text))
+    out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
   auto const dir = open_path(path, O_RDONLY | O_DIRECTORY);
   if (!dir) return {};
   for (auto const& name : VS_TRY(list_dir(*dir))) {
@@ -213,18 +227,21 @@ Result<bool> ContextCgroup::wait_empty(int timeout_ms) {
     if (!populated()) return true;
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    auto const spent = (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1'000'000;
+    auto const spent =
+        (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1'000'000;
     if (spent >= timeout_ms) return false;
     pollfd wait{events.get(), POLLPRI, 0};
     ::poll(&wait, 1, static_cast<int>(std::min<long>(timeout_ms - spent, 100)));
   }
 }
 
-Result<std::string> ContextCgroup::read_knob_of(std::string_view controller, const std::string& knob) const {
+Result<std::string> ContextCgroup::read_knob_of(std::string_view controller,
+                                                const std::string& knob) const {
   return read_file(fmt::format("{}/{}", path_of(controller), knob));
 }
 
-Status ContextCgroup::write_knob_of(std::string_view controller, const std::string& knob, std::string_view text) {
+Status ContextCgroup::write_knob_of(std::string_view controller, const std::string& knob,
+                                    std::string_view text) {
   return write_knob(fmt::format("{}/{}", path_of(controller), knob), text);
 }
 

@@ -40,7 +40,8 @@ class CgroupHost {
 // root of the guest's cgroup namespace) and `guard`.
 class ContextCgroup {
  public:
-  ContextCgroup(CgroupHost host, std::string name) : host_{std::move(host)}, name_{std::move(name)} {}
+  ContextCgroup(CgroupHost host, std::string name)
+      : host_{std::move(host)}, name_{std::move(name)} {}
 
   // Makes it everywhere; what is there already is taken over.
   Status create(bool with_guard);

@@ -48,9 +48,8 @@ Result<Fd> open_at(FdRef dir, const std::string& path, int flags, Resolve how, u
   // RESOLVE_BENEATH answers EAGAIN when a rename raced with the walk: try again.
   long fd = -1;
   for (int tries = 0; tries < 16; ++tries) {
-    fd = retry_eintr([&] {
-      return ::syscall(SYS_openat2, dir.get(), path.c_str(), &request, sizeof request);
-    });
+    fd = retry_eintr(
+        [&] { return ::syscall(SYS_openat2, dir.get(), path.c_str(), &request, sizeof request); });
     if (fd >= 0 || errno != EAGAIN) break;
   }
   if (fd < 0) return Error::system(errno, "open {}", path);
@@ -77,8 +76,7 @@ Result<std::string> read_all(FdRef fd, std::size_t max) {
   return out;
 }
 
-Result<std::string> read_file_at(FdRef dir, const std::string& path, Resolve how,
-                                 std::size_t max) {
+Result<std::string> read_file_at(FdRef dir, const std::string& path, Resolve how, std::size_t max) {
   // A FIFO or a device in the place of a file must not block us.
   Fd const fd = VS_TRY(open_at(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, how));
   return VS_TRY(read_all(fd, max), "{}", path);
@@ -132,7 +130,9 @@ Status make_dirs(const std::string& path, unsigned mode) {
   return Error::system(errno, "mkdir {}", path);
 }
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+bool exists(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0;
+}
 
 Result<std::string> read_link_at(FdRef dir, const std::string& path) {
   std::string target(4096, '\0');
@@ -171,9 +171,11 @@ Status remove_below(FdRef dir, const std::string& name, dev_t device) {
     return Error::system(errno, "remove {}", name);
   }
   if (st.st_dev != device)
-    return Error::make(Errc::Busy, "'{}' is on another file system: something is mounted there", name);
+    return Error::make(Errc::Busy, "'{}' is on another file system: something is mounted there",
+                       name);
   Fd const sub = VS_TRY(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath));
-  for (auto const& child : VS_TRY(list_dir(sub))) VS_TRY(remove_below(sub, child, device), "{}", name);
+  for (auto const& child : VS_TRY(list_dir(sub)))
+    VS_TRY(remove_below(sub, child, device), "{}", name);
   if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
   return Error::system(errno, "remove {}", name);
 }

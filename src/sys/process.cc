@@ -85,7 +85,8 @@ struct ChildError {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> out;
-  for (auto const& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  for (auto const& text : texts)
+    out.push_back(const_cast<char*>(text.c_str()));
   out.push_back(nullptr);
   return out;
 }
@@ -94,7 +95,8 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 // pipe. Copies are close-on-exec; what dup2 makes of them is not.
 Result<std::vector<Fd>> lift(const SpawnPlan& plan, std::vector<std::pair<int, int>>& fds) {
   int floor = 64;
-  for (auto const& [from, to] : plan.fds) floor = std::max(floor, to + 1);
+  for (auto const& [from, to] : plan.fds)
+    floor = std::max(floor, to + 1);
   std::vector<Fd> copies;
   for (auto const& [from, to] : plan.fds) {
     Fd copy{::fcntl(from, F_DUPFD_CLOEXEC, floor)};
@@ -132,8 +134,8 @@ Result<Child> spawn(const SpawnPlan& plan) {
   if (!error_fd || !exe) return Error::system(errno, "duplicate descriptor");
   auto const argv = pointers(plan.argv);
   auto const envp = pointers(plan.envp);
-  ChildArgs const args{exe.get(), argv.data(), envp.data(), fds.data(), fds.size(), plan.new_session,
-                       error_fd.get()};
+  ChildArgs const args{exe.get(),  argv.data(),      envp.data(),   fds.data(),
+                       fds.size(), plan.new_session, error_fd.get()};
   int pidfd = -1;
   clone_args request{};
   request.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -177,7 +179,8 @@ Result<int> run_program(const std::vector<std::string>& argv) {
   plan.exe = shell.get();
   plan.argv = {"sh", "-c", R"(exec "$0" "$@")", path};
   plan.argv.insert(plan.argv.end(), argv.begin() + 1, argv.end());
-  for (char** e = environ; *e != nullptr; ++e) plan.envp.emplace_back(*e);
+  for (char** e = environ; *e != nullptr; ++e)
+    plan.envp.emplace_back(*e);
   plan.fds = {{null.get(), 0}};
   Child child = VS_TRY(spawn(plan), "run {}", argv[0]);
   return child.wait();
@@ -190,7 +193,8 @@ Result<ProcessId> identify(pid_t pid) {
   auto const close = text->rfind(')');
   if (close == std::string::npos) return Error::system(ESRCH, "process {}", pid);
   auto const fields = split_words(std::string_view{*text}.substr(close + 1));
-  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return Error::system(ESRCH, "process {}", pid);
+  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X")
+    return Error::system(ESRCH, "process {}", pid);
   return ProcessId{pid, parse_decimal(fields[19]).value_or(0)};
 }
 

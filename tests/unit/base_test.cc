@@ -11,7 +11,9 @@
 namespace vs {
 namespace {
 
-Status fails() { return Error::system(EPERM, "attach mount"); }
+Status fails() {
+  return Error::system(EPERM, "attach mount");
+}
 Status middle() {
   VS_TRY(fails(), "mount proc");
   return {};
@@ -27,13 +29,19 @@ TEST(Error, NamesTheErrnoOnceAndContextFromTheOutside) {
 struct Trace {
   std::string text;
 };
-Status good(Trace& t) { return t.text += "+", Status{}; }
-Status bad(Trace&) { return Error::make(Errc::Internal, "no"); }
-void undo(Trace& t) noexcept { t.text += "-"; }
+Status good(Trace& t) {
+  return t.text += "+", Status{};
+}
+Status bad(Trace&) {
+  return Error::make(Errc::Internal, "no");
+}
+void undo(Trace& t) noexcept {
+  t.text += "-";
+}
 
 TEST(Steps, UndoInReverseIncludingTheOneThatFailed) {
-  constexpr std::array kSteps{Step<Trace>{"a", good, undo}, Step<Trace>{"b", good, nullptr}, Step<Trace>{"c", bad, undo},
-                              Step<Trace>{"d", good, undo}};
+  constexpr std::array kSteps{Step<Trace>{"a", good, undo}, Step<Trace>{"b", good, nullptr},
+                              Step<Trace>{"c", bad, undo}, Step<Trace>{"d", good, undo}};
   Trace trace;
   EXPECT_FALSE(run_steps<Trace>(kSteps, trace));
   EXPECT_EQ(trace.text, "++--");
@@ -46,16 +54,19 @@ TEST(Flags, ListsOfTheOriginal) {
     std::string_view text;
     std::uint64_t value, mask;
   };
-  for (auto const& c : {Case{"^4,~^2", 0x10, 0x14}, Case{"^4,~~^2", 0x14, 0x14}, Case{"1,^1,~^2,8", 0x0b, 0x0f},
-                        Case{"all,~fakeinit", ~std::uint64_t{0x10}, ~std::uint64_t{0}}, Case{"FaKeInIt", 0x10, 0x10},
-                        Case{"", 0, 0}, Case{"none,~lock", 0, 1}, Case{"VXF_lock,", 1, 1}}) {
+  for (auto const& c :
+       {Case{"^4,~^2", 0x10, 0x14}, Case{"^4,~~^2", 0x14, 0x14}, Case{"1,^1,~^2,8", 0x0b, 0x0f},
+        Case{"all,~fakeinit", ~std::uint64_t{0x10}, ~std::uint64_t{0}},
+        Case{"FaKeInIt", 0x10, 0x10}, Case{"", 0, 0}, Case{"none,~lock", 0, 1},
+        Case{"VXF_lock,", 1, 1}}) {
     SCOPED_TRACE(c.text);
     auto const change = parse_flags(kTable, "vxf_", c.text);
     ASSERT_TRUE(change) << change.error().message();
     EXPECT_EQ(change->value, c.value);
     EXPECT_EQ(change->mask, c.mask);
   }
-  for (std::string_view const text : {"42x,1", "fakeinit,XXX", "~"}) EXPECT_FALSE(parse_flags(kTable, "", text)) << text;
+  for (std::string_view const text : {"42x,1", "fakeinit,XXX", "~"})
+    EXPECT_FALSE(parse_flags(kTable, "", text)) << text;
 }
 
 TEST(Flags, FormatAndParseAgree) {
@@ -67,7 +78,8 @@ TEST(Text, Numbers) {
   EXPECT_EQ(parse_base0("0x10"), 16);
   EXPECT_EQ(parse_base0("010"), 8);
   EXPECT_EQ(parse_base0("-5"), -5);
-  for (std::string_view const text : {"", "x", "1 ", "--1", "0x", "99999999999999999999"}) EXPECT_FALSE(parse_base0(text)) << text;
+  for (std::string_view const text : {"", "x", "1 ", "--1", "0x", "99999999999999999999"})
+    EXPECT_FALSE(parse_base0(text)) << text;
   EXPECT_FALSE(parse_decimal("+1"));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <gtest/gtest.h>
-
 #include "sys/cgroup.h"
+
+#include <gtest/gtest.h>
 
 namespace vs {
 namespace {
@@ -22,13 +22,15 @@ TEST(Cgroup, HybridHostIsSeen) {
 }
 
 TEST(Cgroup, UnifiedHostIsSeen) {
-  auto const host = CgroupHost::parse("30 20 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n");
+  auto const host =
+      CgroupHost::parse("30 20 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n");
   ASSERT_TRUE(host);
   EXPECT_TRUE(host->unified());
 }
 
 TEST(Cgroup, NoUnifiedTreeIsRefused) {
-  auto const host = CgroupHost::parse("31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\nbroken line\n");
+  auto const host =
+      CgroupHost::parse("31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\nbroken line\n");
   ASSERT_FALSE(host);
   EXPECT_EQ(host.error().code(), Errc::Unsupported);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/command.h"
-
 #include <array>
 
 #include <gtest/gtest.h>
+
+#include "cli/command.h"
 
 namespace vs {
 namespace {

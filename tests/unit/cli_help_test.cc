@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/help.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "cli/help.h"
 
 namespace vs {
 namespace {
@@ -52,7 +51,8 @@ TEST(Help, LongTextsAreWrappedInTheirColumn) {
              "fifteen sixteen seventeen"}};
   const Command command{.name = "x", .operands = "", .summary = "X", .options = kLong};
   const std::string text = format_help("vserver", command);
-  for (const auto line : split_lines(text)) EXPECT_LE(line.size(), 80U) << line;
+  for (const auto line : split_lines(text))
+    EXPECT_LE(line.size(), 80U) << line;
   EXPECT_NE(text.find("\n  -x, --an-option-with-a-name-that-is-too-long\n              Short\n"),
             std::string::npos)
       << text;
@@ -85,7 +85,9 @@ TEST(Help, TheManualEscapesWhatScdocWouldRead) {
 std::string completed(const std::string& words) {
   const std::string script = format_bash_completion(kCommands) +
                              "_vserver_guests() { printf '%s\\n' web1 web2 'x$(echo y)'; }\n"
-                             "COMP_WORDS=(vserver " + words + ")\n"
+                             "COMP_WORDS=(vserver " +
+                             words +
+                             ")\n"
                              "COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n"
                              "_vserver\n"
                              "printf '%s\\n' \"${COMPREPLY[*]}\"\n";
@@ -97,7 +99,8 @@ std::string completed(const std::string& words) {
   std::string out;
   if (pipe != nullptr) {
     std::array<char, 256> line{};
-    while (::fgets(line.data(), static_cast<int>(line.size()), pipe) != nullptr) out += line.data();
+    while (::fgets(line.data(), static_cast<int>(line.size()), pipe) != nullptr)
+      out += line.data();
     ::pclose(pipe);
   }
   ::unlink(path.c_str());

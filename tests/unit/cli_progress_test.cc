@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/progress.h"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/log.h"
+#include "cli/progress.h"
 
 namespace vs {
 namespace {
@@ -44,8 +43,7 @@ TEST(Progress, ColoursNeedALiveLineAndNoVeto) {
 TEST(Progress, ABarShowsThePartThatIsDone) {
   EXPECT_EQ(format_progress("unpack", 50, 100, "etc/fstab", 80, 0),
             "unpack [############------------]  50% etc/fstab");
-  EXPECT_EQ(format_progress("unpack", 7, 0, "", 80, 0),
-            "unpack [########################] 100%");
+  EXPECT_EQ(format_progress("unpack", 7, 0, "", 80, 0), "unpack [########################] 100%");
 }
 
 TEST(Progress, AnUnknownTotalTurnsASpinner) {
@@ -77,7 +75,8 @@ TEST(Progress, AwayFromATerminalAStageIsOnePlainLine) {
 
 TEST(Progress, OnATerminalAFailedStageLeavesNoLine) {
   const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) GTEST_SKIP() << "needs a pty";
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0)
+    GTEST_SKIP() << "needs a pty";
   const char* const name = ::ptsname(master);
   const int slave = ::open(name != nullptr ? name : "", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (slave < 0) GTEST_SKIP() << "needs a pty";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cli/table.h"
-
 #include <gtest/gtest.h>
+
+#include "cli/table.h"
 
 namespace vs {
 namespace {
@@ -64,7 +64,9 @@ TEST(Json, NamesKeepTheirOrderAndValuesTheirType) {
 })");
 }
 
-TEST(Json, AnEmptyListIsStillAList) { EXPECT_EQ(JsonArray{}.text(), "[]"); }
+TEST(Json, AnEmptyListIsStillAList) {
+  EXPECT_EQ(JsonArray{}.text(), "[]");
+}
 
 }  // namespace
 }  // namespace vs

@@ -30,7 +30,8 @@ void make(const std::string& below, const Node& node) {
   std::string const path = below + "/" + node.name;
   if (node.text.empty() && node.name.ends_with('/')) {
     std::filesystem::create_directories(path);
-    for (auto const& child : node.children) make(path, child);
+    for (auto const& child : node.children)
+      make(path, child);
   } else if (node.text.starts_with("->")) {
     std::filesystem::create_symlink(node.text.substr(2), path);
   } else {
@@ -52,7 +53,8 @@ class Fixture : public ::testing::Test {
   ~Fixture() override { std::filesystem::remove_all(dir); }
 
   Tree tree(const std::vector<Node>& nodes) {
-    for (auto const& node : nodes) make(dir, node);
+    for (auto const& node : nodes)
+      make(dir, node);
     auto read = read_tree(dir);
     EXPECT_TRUE(read) << read.error().message();
     return std::move(*read);
@@ -108,7 +110,8 @@ TEST(ConfigSyntax, Numbers) {
   EXPECT_EQ(*limit_of("1M"), 1048576U);
   EXPECT_EQ(*limit_of("0x10"), 16U);
   EXPECT_EQ(*limit_of("infinity"), kNoLimit);
-  for (auto const* bad : {"x", "k", "1kX", "", "-1", "9223372036854775807M"}) EXPECT_FALSE(limit_of(bad)) << bad;
+  for (auto const* bad : {"x", "k", "1kX", "", "-1", "9223372036854775807M"})
+    EXPECT_FALSE(limit_of(bad)) << bad;
   EXPECT_EQ(*integer_of("-5"), -5);
   EXPECT_FALSE(integer_of("5 "));
   EXPECT_TRUE(*switch_of("On"));
@@ -117,12 +120,13 @@ TEST(ConfigSyntax, Numbers) {
 }
 
 TEST_F(ConfigTree, ReadsEachKindWithItsLines) {
-  auto const t = tree({{"context", " 42 \n", {}},
-                       {"disabled", "", {}},
-                       {"bcapabilities", "# mine\n\n NET_RAW,SYSLOG\n~CHOWN\n", {}},
-                       {"uts/", "", {{"nodename", "web1\n\n", {}}}},
-                       {"apps/", "", {{"init/", "", {{"cmd.start", "/sbin/init\n\n#3\n a\n", {}}}}}},
-                       {"rlimits/", "", {{"nproc", "2k\n", {}}}}});
+  auto const t =
+      tree({{"context", " 42 \n", {}},
+            {"disabled", "", {}},
+            {"bcapabilities", "# mine\n\n NET_RAW,SYSLOG\n~CHOWN\n", {}},
+            {"uts/", "", {{"nodename", "web1\n\n", {}}}},
+            {"apps/", "", {{"init/", "", {{"cmd.start", "/sbin/init\n\n#3\n a\n", {}}}}}},
+            {"rlimits/", "", {{"nproc", "2k\n", {}}}}});
   EXPECT_EQ(t.scalar("context")->text, "42");
   EXPECT_EQ(to_string(t.scalar("context")->position), dir + "/context:1");
   EXPECT_EQ(t.scalar("name"), std::nullopt);
@@ -146,7 +150,8 @@ TEST_F(ConfigTree, ReadsEachKindWithItsLines) {
 }
 
 TEST_F(ConfigTree, ChildrenAreDirectoriesInOrderAlsoEmptyOnes) {
-  auto const t = tree({{"interfaces/", "",
+  auto const t = tree({{"interfaces/",
+                        "",
                         {{"dev", "eth0\n", {}},
                          {"1/", "", {}},
                          {"0/", "", {{"ip", "10.0.0.1\n", {}}}},
@@ -183,7 +188,10 @@ TEST_F(ConfigTree, WarnsAndKeepsGoing) {
 }
 
 TEST_F(ConfigTree, LinksAreRecordedNotFollowed) {
-  auto const t = tree({{"vdir", "->/nowhere/web1", {}}, {"run", "file\n", {}}, {"name", "->real", {}}, {"real", "n\n", {}}});
+  auto const t = tree({{"vdir", "->/nowhere/web1", {}},
+                       {"run", "file\n", {}},
+                       {"name", "->real", {}},
+                       {"real", "n\n", {}}});
   EXPECT_EQ(t.link("vdir")->text, "/nowhere/web1");
   EXPECT_EQ(t.link("run")->text, dir + "/run");
   EXPECT_EQ(t.scalar("name")->text, "n");
@@ -205,7 +213,8 @@ TEST_F(ConfigTree, RefusesBinaryAndHugeFilesByName) {
 TEST_F(ConfigTree, ABadValueNamesFileAndLine) {
   auto const t = tree({{"nice", "high\n", {}}, {"userns", "perhaps\n", {}}});
   EXPECT_EQ(t.integer("nice").error().message(), dir + "/nice:1: 'high' is not a number");
-  EXPECT_EQ(t.on_off("userns").error().message(), dir + "/userns:1: 'perhaps' is neither on nor off");
+  EXPECT_EQ(t.on_off("userns").error().message(),
+            dir + "/userns:1: 'perhaps' is neither on nor off");
 }
 
 TEST_F(ConfigTree, ALinkBackToTheTreeEnds) {
@@ -228,8 +237,9 @@ TEST_F(ConfigWrite, SetsAndUnsets) {
 }
 
 TEST_F(ConfigWrite, RefusesWhatIsNoEntryOrNoValue) {
-  for (std::string const path : {"", "/name", "../name", "interfaces/../name", "interfaces/./ip", "name/", "name~", "contxt",
-                                 "interfaces/0", "interfaces/a\nb/ip", "scripts/pre-start.d/.x"})
+  for (std::string const path :
+       {"", "/name", "../name", "interfaces/../name", "interfaces/./ip", "name/", "name~", "contxt",
+        "interfaces/0", "interfaces/a\nb/ip", "scripts/pre-start.d/.x"})
     EXPECT_EQ(set_entry(dir, path, "x").error().code(), Errc::Usage) << path;
   EXPECT_EQ(set_entry(dir, "contxt", "1").error().hint(), "did you mean 'context'?");
   EXPECT_FALSE(set_entry(dir, "vdir", "/x"));

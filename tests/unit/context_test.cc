@@ -11,8 +11,10 @@ namespace vs {
 namespace {
 
 TEST(Xid, Parse) {
-  for (auto const* text : {"2", "28700", "65534"}) EXPECT_TRUE(Xid::parse(text)) << text;
-  for (auto const* text : {"", "0", "1", "65535", "42x", " 42", "-1", "99999999999"}) EXPECT_FALSE(Xid::parse(text)) << text;
+  for (auto const* text : {"2", "28700", "65534"})
+    EXPECT_TRUE(Xid::parse(text)) << text;
+  for (auto const* text : {"", "0", "1", "65535", "42x", " 42", "-1", "99999999999"})
+    EXPECT_FALSE(Xid::parse(text)) << text;
   EXPECT_EQ(Xid::parse("x").error().message(), "'x' is not a context id (2..65534)");
   EXPECT_EQ(Xid::make(28700)->base_id(), 28700U << 16U);
 }
@@ -26,7 +28,8 @@ TEST(Xid, AFreeOneAvoidsUsedOnesAndForeignRanges) {
 }
 
 TEST(Xid, SubidFilesWithBrokenLines) {
-  EXPECT_EQ(parse_subid("root:100000:65536\nbroken\n:::\njoe:x:1\n"), (std::vector<IdRange>{{100000, 65536}}));
+  EXPECT_EQ(parse_subid("root:100000:65536\nbroken\n:::\njoe:x:1\n"),
+            (std::vector<IdRange>{{100000, 65536}}));
 }
 
 TEST(Capabilities, SecureSetIsTheOriginalsWithoutItsSignError) {

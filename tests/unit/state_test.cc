@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "guest/state.h"
+
 #include <gtest/gtest.h>
 
 #include "guest/paths.h"
 #include "guest/stage_plan.h"
-#include "guest/state.h"
 #include "guest/status.h"
 
 namespace vs {
@@ -24,14 +25,17 @@ TEST(RunState, RoundTrip) {
 
 TEST(RunState, NewerAndBrokenOnesAreRefused) {
   EXPECT_EQ(parse_state("version 2\nxid 5\n").error().code(), Errc::Unsupported);
-  for (auto const* text : {"", "xid 5\n", "version x\n", "version 1\n", "version 1\nxid five\n", "version 1\nxid 5\ninit 1\n"})
+  for (auto const* text : {"", "xid 5\n", "version x\n", "version 1\n", "version 1\nxid five\n",
+                           "version 1\nxid 5\ninit 1\n"})
     EXPECT_EQ(parse_state(text).error().code(), Errc::Config) << text;
 }
 
 TEST(Name, WhatAGuestMayBeCalled) {
-  for (auto const* name : {"web1", "a", "9lives", "my.guest_1-x+y"}) EXPECT_TRUE(check_name(name)) << name;
-  for (auto const& name : {std::string{}, std::string{"../x"}, std::string{".hidden"}, std::string{"a/b"}, std::string{"a\nb"},
-                           std::string(200, 'a'), std::string{"-x"}})
+  for (auto const* name : {"web1", "a", "9lives", "my.guest_1-x+y"})
+    EXPECT_TRUE(check_name(name)) << name;
+  for (auto const& name :
+       {std::string{}, std::string{"../x"}, std::string{".hidden"}, std::string{"a/b"},
+        std::string{"a\nb"}, std::string(200, 'a'), std::string{"-x"}})
     EXPECT_FALSE(check_name(name)) << name;
 }
 

@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "rootfs/tree_plan.h"
+
 #include <algorithm>
 
 #include <gtest/gtest.h>
 
-#include "rootfs/tree_plan.h"
-
 namespace vs {
 namespace {
 
-bool has(const std::vector<TreeOp>& ops, const TreeOp& op) { return std::find(ops.begin(), ops.end(), op) != ops.end(); }
+bool has(const std::vector<TreeOp>& ops, const TreeOp& op) {
+  return std::find(ops.begin(), ops.end(), op) != ops.end();
+}
 
 TEST(TreePlan, FstabLinesBecomeOperations) {
   TreeConfig config;
   config.base_id = 65536;
   config.fstab =
       "# comment\nnone /proc proc defaults 0 0\nnone /tmp tmpfs size=16m,mode=1777,nosuid 0 0\n"
-      "/srv/my\\040data /data none bind,ro 0 0\n/dev/vdb /mnt ext4 noatime 0 0\nnone /no tmpfs noauto 0 0\n";
+      "/srv/my\\040data /data none bind,ro 0 0\n/dev/vdb /mnt ext4 noatime 0 0\nnone /no tmpfs "
+      "noauto 0 0\n";
   auto const ops = plan_tree(config);
   ASSERT_TRUE(ops) << ops.error().message();
   EXPECT_TRUE(has(*ops, {"t", "/tmp", "size=16m,mode=1777,uid=65536,gid=65536", "s"}));
   EXPECT_TRUE(has(*ops, {"b", "/data", "/srv/my data", "r"}));
   EXPECT_TRUE(has(*ops, {"f", "/mnt", "ext4,/dev/vdb,noatime", "i"}));
-  EXPECT_EQ(std::count_if(ops->begin(), ops->end(), [](const TreeOp& op) { return op[0] == "p"; }), 1);
-  EXPECT_FALSE(std::any_of(ops->begin(), ops->end(), [](const TreeOp& op) { return op[1] == "/no"; }));
+  EXPECT_EQ(std::count_if(ops->begin(), ops->end(), [](const TreeOp& op) { return op[0] == "p"; }),
+            1);
+  EXPECT_FALSE(
+      std::any_of(ops->begin(), ops->end(), [](const TreeOp& op) { return op[1] == "/no"; }));
 }
 
 TEST(TreePlan, RelativePathsAreRefused) {
