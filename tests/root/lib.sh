@@ -9,6 +9,9 @@ work=$(mktemp -d /var/tmp/vserver-test.XXXXXX)
 export VSERVER_CONFDIR=$work/conf VSERVER_VDIRBASE=$work/vdirs VSERVER_CACHEDIR=$work/cache
 export VSERVER_RUNDIR=/run/vserver-test.$$
 tag=t$$
+# Several runs at once on one machine: each has context ids and addresses of its own.
+next_xid=$((28700 + $$ % 400 * 10))
+net=10.$((64 + $$ / 250 % 64)).$(($$ % 250))
 passed=0
 failed=0
 
@@ -54,7 +57,7 @@ wait_for() {
 # make_guest NAME [OPTION...]: a busybox guest
 make_guest() {
   local name=$1 applet root=$VSERVER_VDIRBASE/$1
-  "$vserver" "$name" build -m skeleton "${@:2}" || return 1
+  "$vserver" "$name" build -m skeleton --context $((next_xid++)) "${@:2}" || return 1
   cp "$(command -v busybox)" "$root/bin/busybox"
   for applet in sh ls cat ps mount umount sleep true id echo kill poweroff reboot mknod mkdir wc grep chroot ip hostname wget httpd nc dd; do
     ln -s busybox "$root/bin/$applet"
