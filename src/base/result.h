@@ -22,10 +22,10 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   // Implicit on purpose: "return value;" and "return error;" are the interface.
-  Result(T value)
-      : v_{std::in_place_index<0>, std::move(value)} {}  // NOLINT(google-explicit-constructor)
-  Result(Error error)
-      : v_{std::in_place_index<1>, std::move(error)} {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(T value) : v_{std::in_place_index<0>, std::move(value)} {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Result(Error error) : v_{std::in_place_index<1>, std::move(error)} {}
 
   [[nodiscard]] bool has_value() const noexcept { return v_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }

@@ -92,8 +92,9 @@ Status add_rules(scmp_filter_ctx filter, bool classic) {
       VS_TRY(refuse(filter, name, EPERM));
   }
   // Pushing characters into a terminal: the compare is on 32 bits, as the kernel's is.
-  int const done = ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffU, TIOCSTI));
+  scmp_arg_cmp const inject{1, SCMP_CMP_MASKED_EQ, 0xffffffffU, TIOCSTI};
+  int const done =
+      ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1, &inject);
   if (done != 0) return Error::system(-done, "seccomp rule ioctl");
   return {};
 }

@@ -40,8 +40,8 @@ const Paths& Paths::get() {
     p.vdirs = from_env("VSERVER_VDIRBASE", "/var/lib/vservers");
     p.run = from_env("VSERVER_RUNDIR", "/run/vserver");
     p.cache = from_env("VSERVER_CACHEDIR", "/var/cache/vserver");
-    auto const self = read_link_at(FdRef::cwd(), "/proc/self/exe");
-    p.self = self ? *self : "/usr/sbin/vserver";
+    auto const program = read_link_at(FdRef::cwd(), "/proc/self/exe");
+    p.self = program ? *program : "/usr/sbin/vserver";
     p.libexec = from_env("VSERVER_LIBEXECDIR", libexec_dir(p.self).c_str());
     return p;
   }();
