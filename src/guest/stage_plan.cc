@@ -73,7 +73,9 @@ Result<Fd> sealed_helper(const std::string& path) {
 
 Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds) {
   Fd const helper = VS_TRY(sealed_helper(Paths::get().libexec + "/vs-stage"));
-  Fd const text = VS_TRY(make_sealed("vs-plan", encode(plan)));
+  StagePlan wired = plan;
+  wired.header.n_v1 = static_cast<std::uint32_t>(fds.v1_procs.size());
+  Fd const text = VS_TRY(make_sealed("vs-plan", encode(std::move(wired))));
   Fd const proc = VS_TRY(open_path("/proc", O_RDONLY | O_DIRECTORY));
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The least that any tool must do to run a program in a running guest.
+//   attach [-s FILTER] [-2 DIR] [-1 DIR]... PID PROGRAM [ARGUMENT...]
+#include "ns.h"
+
+int main(int argc, char** argv) {
+  struct groups groups = {0};
+  const char* filter = NULL;
+  for (int c; (c = getopt(argc, argv, "+s:2:1:")) != -1;) {
+    if (c == 's') filter = optarg;
+    else if (c == '2') groups.v2 = optarg;
+    else if (c == '1' && groups.n_v1 < MAX_GROUPS) groups.v1[groups.n_v1++] = optarg;
+    else return 125;
+  }
+  if (argc - optind < 2) return 125;
+  int const init = must(syscall(SYS_pidfd_open, atoi(argv[optind]), 0), "pidfd_open");
+  struct clone_args args = {.exit_signal = SIGCHLD};
+  if (groups.v2) {
+    args.flags = CLONE_INTO_CGROUP;
+    args.cgroup = (uint64_t)must(open(groups.v2, O_PATH | O_CLOEXEC), groups.v2);
+  }
+  open_v1(&groups);
+  join_v1(&groups);
+  must(setns(init, CLONE_NEWPID), "setns");
+  int const pid = must(syscall(SYS_clone3, &args, sizeof args), "clone3");
+  if (pid == 0) {
+    int const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
+                      CLONE_NEWTIME;
+    // With or without a user namespace of its own: joining the one we are in is EINVAL.
+    if (setns(init, flags | CLONE_NEWUSER) != 0) must(setns(init, flags), "setns");
+    if (filter) load_filter(filter);
+    execv(argv[optind + 1], argv + optind + 1);
+    _exit(127);
+  }
+  return exit_status(pid);
+}
