@@ -34,12 +34,12 @@ void write_text(std::string_view text) {
   if (!text.empty()) text.remove_prefix(1);
   if (path.size() > 200) return;  // the search for the nearest name is slow on names nobody writes
   if (auto const content = vs::entry_content(path, text)) {
-    VS_CHECK(vs::find_key(path) != nullptr);
+    VS_CHECK(vs::guest_keys().find(path) != nullptr);
     VS_CHECK(content->empty() || content->ends_with('\n'));
     VS_CHECK(content->find('\0') == std::string::npos);
   }
-  [[maybe_unused]] auto const near = vs::nearest_key(path);
-  [[maybe_unused]] bool const branch = vs::is_key_directory(path);
+  [[maybe_unused]] auto const near = vs::guest_keys().nearest(path);
+  [[maybe_unused]] bool const branch = vs::guest_keys().is_directory(path);
 }
 
 }  // namespace

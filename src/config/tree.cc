@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config/tree.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -120,98 +121,117 @@ bool is_ignored_name(std::string_view name) {
                      [name](std::string_view ending) { return name.ends_with(ending); });
 }
 
-// Fills a Tree.
+// Fills a Tree. A start waits for it: one pass, types from the directory, no path walked twice.
 class TreeWalk {
  public:
-  TreeWalk(const Fd& root, std::string dir) : root_{root}, tree_{std::move(dir)} {}
+  TreeWalk(std::string dir, const KeyTable& keys) : tree_{std::move(dir)}, keys_{keys} {}
 
-  Result<Tree> run() && {
-    VS_TRY(walk(""));
+  Result<Tree> run(FdRef root) && {
+    VS_TRY(walk(root, ""));
     std::sort(tree_.dirs_.begin(), tree_.dirs_.end());
     return std::move(tree_);
   }
 
  private:
-  Status walk(const std::string& below);
-  Status visit(const std::string& path);
-  Status visit_key(const std::string& path, const Key& key, const struct stat& st);
-  Status read(Value& value);
+  // An entry while it is looked at: `name` below the open directory `dir`.
+  struct Entry {
+    FdRef dir;
+    std::string name;
+    std::string path;
+    unsigned char type;  // of what links lead to
+  };
+
+  Status walk(FdRef dir, const std::string& below);
+  Status visit(FdRef dir, const std::string& below, DirEntry&& found);
+  Status visit_key(const Entry& entry, const Key& key);
+  Status read(const Entry& entry, Value& value);
 
   [[nodiscard]] std::string file(const std::string& path) const { return tree_.dir_ + "/" + path; }
   void warning(const std::string& path, std::string_view text) {
     tree_.warnings.push_back(fmt::format("{}: {}", file(path), text));
   }
   void unknown(const std::string& path) {
-    auto const near = nearest_key(path);
+    auto const near = keys_.nearest(path);
     warning(path, near ? fmt::format("unknown entry; did you mean '{}'?", *near) : "unknown entry");
   }
 
-  FdRef root_;
   Tree tree_;
+  const KeyTable& keys_;
 };
 
 // Ends: only directories that a key's pattern can reach are entered, so links make no loop.
-Status TreeWalk::walk(const std::string& below) {
-  auto dir = open_at(root_, below.empty() ? "." : below, O_RDONLY | O_DIRECTORY, Resolve::Free);
-  if (!dir) return Error{dir.error()}.context(tree_.dir_).with_code(Errc::Config);
-  for (auto const& name : VS_TRY(list_dir(*dir), "{}", file(below))) {
-    if (name[0] == '.' || is_ignored_name(name)) continue;
-    VS_TRY(visit(below.empty() ? name : below + "/" + name));
+Status TreeWalk::walk(FdRef dir, const std::string& below) {
+  for (auto& entry : VS_TRY(read_entries(dir), "{}", file(below))) {
+    if (entry.name[0] == '.' || is_ignored_name(entry.name)) continue;
+    VS_TRY(visit(dir, below, std::move(entry)));
   }
   return {};
 }
 
-Status TreeWalk::visit(const std::string& path) {
-  const Key* key = find_key(path);
-  bool const is_branch = is_key_directory(path);
+Status TreeWalk::visit(FdRef dir, const std::string& below, DirEntry&& found) {
+  std::string path = below.empty() ? found.name : below + "/" + found.name;
+  Entry entry{dir, std::move(found.name), std::move(path), found.type};
+  const Key* key = keys_.find(entry.path);
+  bool const is_branch = entry.type != DT_REG && keys_.is_directory(entry.path);
   if (key == nullptr && !is_branch) {
-    unknown(path);
+    if (entry.type == DT_REG && keys_.is_directory(entry.path)) {
+      warning(entry.path, "this must be a directory");
+    } else {
+      unknown(entry.path);
+    }
     return {};
   }
-  struct stat st {};
-  if (::fstatat(root_.get(), path.c_str(), &st, 0) != 0) {
-    if (errno != ENOENT && errno != ELOOP)
-      return Error::system(errno, "{}", file(path)).with_code(Errc::Config);
-    if (key != nullptr && key->kind == Kind::Link) return visit_key(path, *key, st);
-    warning(path, "this link leads nowhere");
-    return {};
+  if (entry.type == DT_LNK || entry.type == DT_UNKNOWN) {
+    struct stat st {};
+    if (::fstatat(dir.get(), entry.name.c_str(), &st, 0) != 0) {
+      if (errno != ENOENT && errno != ELOOP)
+        return Error::system(errno, "{}", file(entry.path)).with_code(Errc::Config);
+      if (key != nullptr && key->kind == Kind::Link) return visit_key(entry, *key);
+      warning(entry.path, "this link leads nowhere");
+      return {};
+    }
+    entry.type = static_cast<unsigned char>(IFTODT(st.st_mode));
   }
-  if (key != nullptr) VS_TRY(visit_key(path, *key, st));
-  if (S_ISDIR(st.st_mode) && is_branch) {
-    tree_.dirs_.push_back(path);
-    return walk(path);
+  if (key != nullptr) VS_TRY(visit_key(entry, *key));
+  if (entry.type == DT_DIR && is_branch) {
+    Fd const sub = VS_TRY(open_at(dir, entry.name, O_RDONLY | O_DIRECTORY, Resolve::Free), "{}",
+                          file(entry.path));
+    tree_.dirs_.push_back(entry.path);
+    return walk(sub, entry.path);
   }
-  if (key == nullptr) warning(path, "this must be a directory");
+  if (key == nullptr) warning(entry.path, "this must be a directory");
   return {};
 }
 
-Status TreeWalk::visit_key(const std::string& path, const Key& key, const struct stat& st) {
-  Value value{path, &key, {}, Position{file(path), 0}};
+Status TreeWalk::visit_key(const Entry& entry, const Key& key) {
+  Value value{entry.path, &key, {}, Position{file(entry.path), 0}};
   if (key.kind == Kind::Link) {
-    auto target = read_link_at(root_, path);
+    auto target = read_link_at(entry.dir, entry.name);
     value.text = target ? *std::move(target) : value.position.file;
-  } else if (S_ISDIR(st.st_mode) && is_read(key.kind)) {
-    warning(path, "this must be a file, not a directory");
+  } else if (entry.type == DT_DIR && is_read(key.kind)) {
+    warning(entry.path, "this must be a file, not a directory");
     return {};
-  } else if (key.kind == Kind::Directory && !S_ISDIR(st.st_mode)) {
-    warning(path, "this must be a directory");
+  } else if (key.kind == Kind::Directory && entry.type != DT_DIR) {
+    warning(entry.path, "this must be a directory");
     return {};
   } else if (is_read(key.kind)) {
-    VS_TRY(read(value));
+    VS_TRY(read(entry, value));
   }
-  if (!key.applied) tree_.not_applied.push_back(path);
-  tree_.values_.insert_or_assign(path, std::move(value));
+  if (key.use == Use::NotYet) tree_.not_applied.push_back(entry.path);
+  tree_.values_.emplace(entry.path, std::move(value));
   return {};
 }
 
-Status TreeWalk::read(Value& value) {
-  auto text = read_file_at(root_, value.path, Resolve::Free, kMaxConfigFile);
+Status TreeWalk::read(const Entry& entry, Value& value) {
+  // Anything else has no end, or waits for somebody.
+  if (entry.type != DT_REG) return wrong_value(value, "this is not a regular file");
+  auto text = read_file_at(entry.dir, entry.name, Resolve::Free, kMaxConfigFile);
   if (!text) {
     if (text.error().sys() == EFBIG)
       return wrong_value(value, fmt::format("larger than {}", format_bytes(kMaxConfigFile)));
     if (text.error().sys() == EILSEQ)
       return wrong_value(value, "contains a NUL byte: this is not a text file");
-    return std::move(text).error().context(tree_.dir_).with_code(Errc::Config);
+    return Error::system(text.error().sys(), "{}", value.position.file).with_code(Errc::Config);
   }
   if (!text->empty() && text->back() != '\n') warning(value.path, "does not end in a newline");
   if (text->find("\r\n") != std::string::npos) warning(value.path, "has DOS line ends");
@@ -219,13 +239,13 @@ Status TreeWalk::read(Value& value) {
   return {};
 }
 
-Result<Tree> read_tree(const std::string& dir) {
+Result<Tree> read_tree(const std::string& dir, const KeyTable& keys) {
   auto const root = open_path(dir, O_RDONLY | O_DIRECTORY);
   if (!root) {
     bool const missing = root.error().sys() == ENOENT || root.error().sys() == ENOTDIR;
     return Error{root.error()}.with_code(missing ? Errc::NotFound : Errc::Config);
   }
-  return TreeWalk{*root, dir}.run();
+  return TreeWalk{dir, keys}.run(*root);
 }
 
 }  // namespace vs

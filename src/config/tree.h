@@ -40,6 +40,9 @@ Error wrong_value(const Value& value, std::string_view why);
 // A guest's tree as syntax: what is written where, before any of it is checked.
 class Tree {
  public:
+  // An empty tree, as of a directory that is not there.
+  explicit Tree(std::string dir) : dir_{std::move(dir)} {}
+
   std::vector<std::string> warnings;     // "FILE: text", in the order of the walk
   std::vector<std::string> not_applied;  // known paths whose feature is not built yet
 
@@ -70,7 +73,6 @@ class Tree {
 
  private:
   friend class TreeWalk;
-  explicit Tree(std::string dir) : dir_{std::move(dir)} {}
   [[nodiscard]] const Value* find(std::string_view path) const;
 
   std::string dir_;
@@ -81,8 +83,8 @@ class Tree {
 // True for names that package managers and editors leave behind.
 bool is_ignored_name(std::string_view name);
 
-// Reads a guest's directory. Fails with Errc::NotFound when there is none, with Errc::Config naming
-// the file when one is unreadable, too large or binary.
-Result<Tree> read_tree(const std::string& dir);
+// Reads a guest's directory, or another one of the same form. Fails with Errc::NotFound when there
+// is none, with Errc::Config naming the file when one is unreadable, too large or binary.
+Result<Tree> read_tree(const std::string& dir, const KeyTable& keys = guest_keys());
 
 }  // namespace vs

@@ -34,9 +34,9 @@ Result<const Key*> key_of(std::string_view path) {
       return Error::make(Errc::Usage, "'{}' is not the path of an entry", path)
           .hint("a relative path without '.' and '..', such as interfaces/0/ip");
   }
-  const Key* key = find_key(path);
+  const Key* key = guest_keys().find(path);
   if (key != nullptr) return key;
-  auto const near = nearest_key(path);
+  auto const near = guest_keys().nearest(path);
   return Error::make(Errc::Usage, "unknown entry '{}'", path)
       .hint(near ? fmt::format("did you mean '{}'?", *near) : std::string{});
 }

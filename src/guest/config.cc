@@ -8,16 +8,123 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 
-#include "base/log.h"
 #include "base/text.h"
+#include "config/syntax.h"
+#include "config/tree.h"
 #include "context/capability.h"
 #include "guest/paths.h"
+#include "net/address.h"
 #include "sys/file.h"
 
 namespace vs {
 
 namespace {
+
+// What a guest says, and what all guests are given that say nothing.
+struct Trees {
+  Tree own;
+  Tree defaults;
+};
+
+// Puts where a value stands in front of what is wrong with it.
+template <class T>
+Result<T> at(const Value& value, Result<T> parsed) {
+  if (parsed) return parsed;
+  return std::move(parsed).error().context(to_string(value.position)).with_code(Errc::Config);
+}
+
+// A first line that is there and not empty.
+std::optional<Value> word(const Tree& tree, std::string_view path) {
+  auto value = tree.scalar(path);
+  if (value && value->text.empty()) return std::nullopt;
+  return value;
+}
+
+std::string text_of(std::optional<Value> value) {
+  return value ? std::move(value->text) : std::string{};
+}
+
+std::vector<std::string> texts_of(std::vector<Value> values) {
+  std::vector<std::string> out;
+  for (auto& value : values)
+    out.push_back(std::move(value.text));
+  return out;
+}
+
+Status read_names(const Tree& tree, GuestConfig& out) {
+  if (auto const xid = word(tree, "context")) out.xid = VS_TRY(at(*xid, Xid::parse(xid->text)));
+  out.nodename = out.name;
+  if (auto const name = tree.raw("uts/nodename"); name && !trim(name->text).empty()) {
+    out.nodename = std::string{trim(name->text)};
+    if (out.nodename.size() > 64)
+      return wrong_value(*name, "a host name has at most 64 characters");
+    if (out.nodename.find('\n') != std::string::npos)
+      return wrong_value(*name, "a host name has one line");
+  }
+  if (auto const name = tree.raw("uts/domainname")) out.domainname = std::string{trim(name->text)};
+  return {};
+}
+
+Status read_rights(const Tree& tree, GuestConfig& out) {
+  out.userns = VS_TRY(tree.on_off("userns")).value_or(true);
+  out.seccomp = VS_TRY(tree.on_off("seccomp")).value_or(true);
+  out.flags = join(texts_of(tree.list(tree.flag("cflags") ? "cflags" : "flags")), ",");
+  out.capabilities = default_capabilities(out.userns);
+  for (auto const& line : tree.list("bcapabilities")) {
+    auto const change = VS_TRY(at(line, parse_flags(capability_table(), "cap_", line.text)));
+    out.capabilities = change.applied_to(out.capabilities);
+  }
+  return {};
+}
+
+Status read_init(const Trees& trees, GuestConfig& out) {
+  auto const& tree = trees.own;
+  if (auto const style = word(tree, "apps/init/style"); style && style->text != "plain")
+    return wrong_value(*style,
+                       fmt::format("init style '{}' is not built yet; 'plain' is", style->text));
+  out.init = texts_of(tree.array("apps/init/cmd.start"));
+  if (out.init.empty()) {
+    out.init.emplace_back("/sbin/init");
+    if (auto const level = word(tree, "apps/init/runlevel")) out.init.push_back(level->text);
+  }
+  constexpr std::string_view kEnvironment = "apps/init/environment";
+  for (auto& line : (tree.flag(kEnvironment) ? tree : trees.defaults).array(kEnvironment)) {
+    auto const equals = line.text.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return wrong_value(line, fmt::format("'{}' is not of the form VARIABLE=VALUE", line.text));
+    out.environment.push_back(std::move(line.text));
+  }
+  if (out.environment.empty())
+    out.environment.emplace_back(
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  return {};
+}
+
+// A number between two others; fallback without the entry.
+Result<int> number(const Tree& tree, std::string_view path, int min, int max, int fallback) {
+  auto const n = VS_TRY(tree.integer(path));
+  if (!n) return fallback;
+  if (*n < min || *n > max)
+    return wrong_value(*tree.scalar(path),
+                       fmt::format("{} is not between {} and {}", *n, min, max));
+  return static_cast<int>(*n);
+}
+
+Status read_numbers(const Trees& trees, GuestConfig& out) {
+  out.nice = VS_TRY(number(trees.own, "nice", -20, 19, 0));
+  constexpr std::string_view kTimeout = "apps/vshelper/sync-timeout";
+  out.stop_timeout_s = VS_TRY(number(trees.defaults, kTimeout, 0, 3600, 30));
+  out.stop_timeout_s = VS_TRY(number(trees.own, kTimeout, 0, 3600, out.stop_timeout_s));
+  auto shell = word(trees.own, "shell");
+  if (!shell) shell = word(trees.defaults, "shell");
+  if (shell) {
+    for (auto const part : split_words(shell->text))
+      out.shell.emplace_back(part);
+  }
+  return {};
+}
 
 struct Resource {
   std::string_view name;
@@ -33,207 +140,117 @@ constexpr std::array kResources{
     Resource{"stack", RLIMIT_STACK},
 };
 
-// Entries that are read below; any other one in the tree is reported at start.
-constexpr std::array<std::string_view, 20> kApplied{
-    "vdir",    "name", "context", "ncontext", "run",          "cache",       "userns",
-    "seccomp", "uts",  "apps",    "fstab",    "fstab.remote", "fstab.local", "bcapabilities",
-    "ulimits", "nice", "flags",   "cflags",   "interfaces",   "net"};
-constexpr std::array<std::string_view, 3> kAlsoApplied{"disabled", "shell", "quickstart"};
-
-// One guest's directory; every value names its file when it is wrong.
-class Reader {
- public:
-  explicit Reader(Fd dir, std::string path) : dir_{std::move(dir)}, path_{std::move(path)} {}
-
-  [[nodiscard]] bool has(const std::string& entry) const {
-    return ::faccessat(dir_.get(), entry.c_str(), F_OK, 0) == 0;
-  }
-
-  // The whole of a file; empty when it is not there.
-  [[nodiscard]] Result<std::string> raw(const std::string& entry) const {
-    auto text = read_file_at(dir_, entry, Resolve::Free, 1U << 20U);
-    if (text) return text;
-    if (text.error().sys() == ENOENT || text.error().sys() == ENOTDIR) return std::string{};
-    return std::move(text).error().context(path_).with_code(Errc::Config);
-  }
-
-  // First line without blanks around it.
-  [[nodiscard]] Result<std::string> scalar(const std::string& entry) const {
-    return std::string{trim(first_line(VS_TRY(raw(entry))))};
-  }
-
-  // Lines without blank ones and comments.
-  [[nodiscard]] Result<std::vector<std::string>> lines(const std::string& entry) const {
-    std::vector<std::string> out;
-    auto const text = VS_TRY(raw(entry));
-    for (auto const line : split_lines(text)) {
-      auto const item = trim(line);
-      if (!item.empty() && item[0] != '#') out.emplace_back(item);
-    }
-    return out;
-  }
-
-  [[nodiscard]] Result<std::optional<std::int64_t>> number(const std::string& entry) const {
-    auto const text = VS_TRY(scalar(entry));
-    if (text.empty()) return std::optional<std::int64_t>{};
-    auto const n = parse_base0(text);
-    if (!n) return wrong(entry, fmt::format("'{}' is not a number", text));
-    return n;
-  }
-
-  [[nodiscard]] Error wrong(const std::string& entry, std::string_view why) const {
-    return Error::make(Errc::Config, "{}/{}: {}", path_, entry, why);
-  }
-
-  [[nodiscard]] Result<std::vector<std::string>> children(const std::string& entry) const {
-    auto const dir = open_at(dir_, entry, O_RDONLY | O_DIRECTORY, Resolve::Free);
-    if (!dir) return std::vector<std::string>{};
-    auto names = VS_TRY(list_dir(*dir));
-    std::erase_if(names, [](const std::string& n) { return n[0] == '.' || n.ends_with('~'); });
-    return names;
-  }
-
-  [[nodiscard]] bool is_dir(const std::string& entry) const {
-    return open_at(dir_, entry, O_PATH | O_DIRECTORY, Resolve::Free).has_value();
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  Fd dir_;
-  std::string path_;
-};
-
-Result<bool> switch_of(const Reader& in, const std::string& entry, bool fallback) {
-  auto const text = VS_TRY(in.scalar(entry));
-  if (text.empty()) return fallback;
-  if (text == "on" || text == "yes" || text == "1" || text == "true") return true;
-  if (text == "off" || text == "no" || text == "0" || text == "false") return false;
-  return in.wrong(entry, fmt::format("'{}' is neither on nor off", text));
+// A process without a limit of its own keeps our soft limit, with the hard one out of the way.
+Result<LimitEntry> process_limit(const Tree& tree, const Resource& resource) {
+  std::string const base = fmt::format("ulimits/{}", resource.name);
+  auto const both = VS_TRY(tree.limit(base));
+  auto const soft = VS_TRY(tree.limit(base + ".soft"));
+  auto const hard = VS_TRY(tree.limit(base + ".hard"));
+  rlimit now{};
+  ::getrlimit(static_cast<__rlimit_resource_t>(resource.id), &now);
+  LimitEntry limit{resource.id, now.rlim_cur, RLIM_INFINITY};
+  if (both) limit.soft = limit.hard = *both;
+  if (hard) limit.hard = *hard;
+  if (soft) limit.soft = *soft;
+  // The kernel refuses more open files than fs.nr_open, 1048576 unless changed.
+  constexpr rlim_t kMostFiles = 1'048'576;
+  if (resource.id == RLIMIT_NOFILE && limit.hard == RLIM_INFINITY) limit.hard = kMostFiles;
+  limit.soft = std::min(limit.soft, limit.hard);
+  return limit;
 }
 
-Status read_identity(const Reader& in, GuestConfig& out) {
-  auto const xid = VS_TRY(in.scalar("context"));
-  if (!xid.empty()) {
-    auto parsed = Xid::parse(xid);
-    if (!parsed) return std::move(parsed).error().context(in.path() + "/context");
-    out.xid = *parsed;
-  }
-  out.userns = VS_TRY(switch_of(in, "userns", true));
-  out.seccomp = VS_TRY(switch_of(in, "seccomp", true));
-  out.nodename = std::string{trim(VS_TRY(in.raw("uts/nodename")))};
-  if (out.nodename.empty()) out.nodename = out.name;
-  if (out.nodename.size() > 64)
-    return in.wrong("uts/nodename", "a host name has at most 64 characters");
-  out.domainname = std::string{trim(VS_TRY(in.raw("uts/domainname")))};
-  out.flags = join(VS_TRY(in.lines(in.has("cflags") ? "cflags" : "flags")), ",");
-  auto const caps = bounding_set(out.userns, VS_TRY(in.lines("bcapabilities")));
-  if (!caps) return Error{caps.error()}.context(in.path() + "/bcapabilities");
-  out.capabilities = *caps;
+// The hard limit of the whole guest; the original knows no other kind that takes effect here.
+Result<std::optional<std::uint64_t>> guest_limit(const Tree& tree, const std::string& path) {
+  auto limit = VS_TRY(tree.limit(path + ".hard"));
+  if (!limit) limit = VS_TRY(tree.limit(path));
+  if (limit && *limit == kNoLimit) limit.reset();
+  return limit;
+}
+
+Status read_limits(const Tree& tree, GuestConfig& out) {
+  static_assert(kNoLimit == RLIM_INFINITY);
+  for (auto const& resource : kResources)
+    out.limits.push_back(VS_TRY(process_limit(tree, resource)));
+  out.max_processes = VS_TRY(guest_limit(tree, "rlimits/nproc"));
+  auto const pages = VS_TRY(guest_limit(tree, "rlimits/rss"));
+  if (!pages) return {};
+  std::uint64_t bytes = 0;
+  if (__builtin_mul_overflow(*pages, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)), &bytes))
+    return {};  // more than there can be
+  out.max_memory = bytes;
   return {};
 }
 
-Status read_init(const Reader& in, GuestConfig& out) {
-  auto const style = VS_TRY(in.scalar("apps/init/style"));
-  if (!style.empty() && style != "plain")
-    return in.wrong("apps/init/style",
-                    fmt::format("init style '{}' is not built yet; 'plain' is", style));
-  out.init = VS_TRY(in.lines("apps/init/cmd.start"));
-  if (out.init.empty()) {
-    out.init.emplace_back("/sbin/init");
-    auto const level = VS_TRY(in.scalar("apps/init/runlevel"));
-    if (!level.empty()) out.init.push_back(level);
+// The interface's own entry, or the one that interfaces/ has for all.
+std::optional<Value> interface_word(const Tree& tree, const std::string& dir,
+                                    std::string_view name) {
+  auto value = word(tree, fmt::format("{}/{}", dir, name));
+  return value ? value : word(tree, fmt::format("interfaces/{}", name));
+}
+
+Result<InterfaceEntry> read_interface(const Tree& tree, const std::string& dir) {
+  InterfaceEntry entry;
+  entry.dir = fmt::format("{}/{}", tree.dir(), dir);
+  auto const ip = word(tree, dir + "/ip");
+  if (!ip) return Error::make(Errc::Config, "{}/ip: an interface needs an address", entry.dir);
+  auto const address = VS_TRY(at(*ip, parse_address(ip->text)));
+  auto const prefix = interface_word(tree, dir, "prefix");
+  auto const mask = interface_word(tree, dir, "mask");
+  auto const bcast = interface_word(tree, dir, "bcast");
+  if (prefix) VS_TRY(at(*prefix, parse_prefix(prefix->text, address.family)));
+  if (mask) VS_TRY(at(*mask, parse_mask(mask->text)));
+  if (bcast && bcast->text != "+") VS_TRY(at(*bcast, parse_address(bcast->text)));
+  entry.ip = ip->text;
+  entry.dev = text_of(interface_word(tree, dir, "dev"));
+  entry.prefix = text_of(prefix);
+  entry.mask = text_of(mask);
+  entry.bcast = text_of(bcast);
+  entry.name = text_of(word(tree, dir + "/name"));
+  entry.nodev = tree.flag(dir + "/nodev") || tree.flag(dir + "/only_ip");
+  entry.down = tree.flag(dir + "/down");
+  return entry;
+}
+
+Status read_network(const Tree& tree, GuestConfig& out) {
+  if (auto const mode = word(tree, "net/mode")) {
+    if (mode->text != "host" && mode->text != "private")
+      return wrong_value(*mode,
+                         fmt::format("'{}' is not a network mode: private or host", mode->text));
+    out.net = mode->text == "host" ? NetMode::Host : NetMode::Private;
   }
-  out.environment = VS_TRY(in.lines("apps/init/environment"));
-  if (out.environment.empty())
-    out.environment.emplace_back(
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-  out.nice = static_cast<int>(VS_TRY(in.number("nice")).value_or(0));
-  if (out.nice < -20 || out.nice > 19) return in.wrong("nice", "must be between -20 and 19");
-  auto const timeout = VS_TRY(in.number("apps/vshelper/sync-timeout")).value_or(30);
-  if (timeout < 0 || timeout > 3600)
-    return in.wrong("apps/vshelper/sync-timeout", "must be between 0 and 3600 seconds");
-  out.stop_timeout_s = static_cast<int>(timeout);
-  return {};
-}
-
-Result<std::uint64_t> limit_value(const Reader& in, const std::string& entry,
-                                  std::string_view text) {
-  if (text.starts_with("inf")) return std::uint64_t{RLIM_INFINITY};
-  std::uint64_t factor = 1;
-  if (text.ends_with('k')) factor = 1000;
-  if (text.ends_with('K')) factor = 1024;
-  if (text.ends_with('m')) factor = 1000000;
-  if (text.ends_with('M')) factor = 1048576;
-  if (factor != 1) text.remove_suffix(1);
-  auto const n = parse_base0(text);
-  if (!n || *n < 0)
-    return in.wrong(entry,
-                    fmt::format("'{}' is not a limit (a number with k, K, m or M, or inf)", text));
-  return static_cast<std::uint64_t>(*n) * factor;
-}
-
-Status read_limits(const Reader& in, GuestConfig& out) {
-  for (auto const& resource : kResources) {
-    std::string const base = fmt::format("ulimits/{}", resource.name);
-    auto const both = VS_TRY(in.scalar(base));
-    auto const soft = VS_TRY(in.scalar(base + ".soft"));
-    auto const hard = VS_TRY(in.scalar(base + ".hard"));
-    if (both.empty() && soft.empty() && hard.empty()) continue;
-    LimitEntry limit{resource.id, RLIM_INFINITY, RLIM_INFINITY};
-    if (!both.empty()) limit.soft = limit.hard = VS_TRY(limit_value(in, base, both));
-    if (!hard.empty()) limit.hard = VS_TRY(limit_value(in, base + ".hard", hard));
-    if (!soft.empty()) limit.soft = VS_TRY(limit_value(in, base + ".soft", soft));
-    limit.soft = std::min(limit.soft, limit.hard);
-    out.limits.push_back(limit);
+  for (auto const& name : tree.children("interfaces")) {
+    std::string const dir = "interfaces/" + name;
+    if (tree.flag(dir + "/disabled")) continue;
+    out.interfaces.push_back(VS_TRY(read_interface(tree, dir)));
   }
   return {};
 }
 
-Status read_network(const Reader& in, GuestConfig& out) {
-  auto const mode = VS_TRY(in.scalar("net/mode"));
-  if (mode == "host") {
-    out.net = NetMode::Host;
-  } else if (!mode.empty() && mode != "private") {
-    return in.wrong("net/mode", fmt::format("'{}' is not a network mode: private or host", mode));
+void read_fstabs(const Tree& tree, GuestConfig& out) {
+  for (std::string_view const name : {"fstab", "fstab.local", "fstab.remote"}) {
+    if (auto value = tree.raw(name))
+      out.fstabs.push_back({std::move(value->position.file), std::move(value->text)});
   }
-  auto const fallback = [&in](const std::string& entry,
-                              const std::string& own) -> Result<std::string> {
-    return own.empty() ? in.scalar("interfaces/" + entry) : Result<std::string>{own};
-  };
-  for (auto const& dir : VS_TRY(in.children("interfaces"))) {
-    std::string const base = "interfaces/" + dir;
-    if (!in.is_dir(base) || in.has(base + "/disabled")) continue;
-    InterfaceEntry entry;
-    entry.dir = base;
-    entry.ip = VS_TRY(in.scalar(base + "/ip"));
-    entry.dev = VS_TRY(fallback("dev", VS_TRY(in.scalar(base + "/dev"))));
-    entry.prefix = VS_TRY(fallback("prefix", VS_TRY(in.scalar(base + "/prefix"))));
-    entry.mask = VS_TRY(fallback("mask", VS_TRY(in.scalar(base + "/mask"))));
-    entry.bcast = VS_TRY(fallback("bcast", VS_TRY(in.scalar(base + "/bcast"))));
-    entry.name = VS_TRY(in.scalar(base + "/name"));
-    entry.nodev = in.has(base + "/nodev") || in.has(base + "/only_ip");
-    entry.down = in.has(base + "/down");
-    if (entry.ip.empty()) return in.wrong(base + "/ip", "an interface needs an address");
-    out.interfaces.push_back(std::move(entry));
-  }
-  return {};
 }
 
-Status read_rest(const Reader& in, GuestConfig& out) {
-  out.fstab = VS_TRY(in.raw("fstab"));
-  auto const local = VS_TRY(in.raw("fstab.local"));
-  if (!local.empty()) {
-    warn("{}/fstab.local is deprecated: use fstab", in.path());
-    out.fstab += "\n" + local;
+// What is wrong without being an error, and what is known without being built.
+void read_remarks(const Trees& trees, GuestConfig& out) {
+  auto const& tree = trees.own;
+  out.warnings = tree.warnings;
+  for (auto const& [path, value] : tree.values()) {
+    if (value.key->help.starts_with("deprecated"))
+      out.warnings.push_back(fmt::format("{}: {}", value.position.file, value.key->help));
   }
-  out.fstab_remote = VS_TRY(in.raw("fstab.remote"));
-  for (auto const& entry : VS_TRY(in.children("."))) {
-    bool const known =
-        std::find(kApplied.begin(), kApplied.end(), entry) != kApplied.end() ||
-        std::find(kAlsoApplied.begin(), kAlsoApplied.end(), entry) != kAlsoApplied.end();
-    if (!known) out.not_applied.push_back(entry);
-  }
-  return {};
+  out.not_applied = tree.not_applied;
+  for (auto const& path : trees.defaults.not_applied)
+    out.not_applied.push_back(".defaults/" + path);
+}
+
+Result<Tree> read_defaults() {
+  std::string const dir = Paths::get().conf + "/.defaults";
+  auto tree = read_tree(dir, default_keys());
+  if (!tree && tree.error().code() == Errc::NotFound) return Tree{dir};
+  return tree;
 }
 
 }  // namespace
@@ -241,8 +258,7 @@ Status read_rest(const Reader& in, GuestConfig& out) {
 Result<GuestConfig> load_config(const std::string& name) {
   VS_TRY(check_name(name));
   std::string const path = fmt::format("{}/{}", Paths::get().conf, name);
-  auto dir = open_path(path, O_RDONLY | O_DIRECTORY);
-  if (!dir || !exists(path + "/vdir"))
+  if (!exists(path + "/vdir"))
     return Error::make(Errc::NotFound, "guest '{}' does not exist (looked for {}/vdir)", name, path)
         .hint(fmt::format(
             "check the spelling ('vserver-stat' lists guests), or make it: vserver {} build --help",
@@ -253,12 +269,15 @@ Result<GuestConfig> load_config(const std::string& name) {
   if (real == nullptr) return Error::system(errno, "{}/vdir", path);
   out.vdir = real;
   std::free(real);
-  Reader const in{std::move(*dir), path};
-  VS_TRY(read_identity(in, out));
-  VS_TRY(read_init(in, out));
-  VS_TRY(read_limits(in, out));
-  VS_TRY(read_network(in, out));
-  VS_TRY(read_rest(in, out));
+  Trees const trees{VS_TRY(read_tree(path)), VS_TRY(read_defaults())};
+  VS_TRY(read_names(trees.own, out));
+  VS_TRY(read_rights(trees.own, out));
+  VS_TRY(read_init(trees, out));
+  VS_TRY(read_numbers(trees, out));
+  VS_TRY(read_limits(trees.own, out));
+  VS_TRY(read_network(trees.own, out));
+  read_fstabs(trees.own, out);
+  read_remarks(trees, out);
   return out;
 }
 

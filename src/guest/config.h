@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "context/xid.h"
+#include "rootfs/tree_plan.h"
 
 namespace vs {
 
@@ -41,19 +42,22 @@ struct GuestConfig {
   std::vector<std::string> init;  // argv of the guest's first program
   std::vector<std::string> environment;
   std::uint64_t capabilities = 0;
-  std::vector<LimitEntry> limits;
+  std::vector<LimitEntry> limits;              // per process
+  std::optional<std::uint64_t> max_processes;  // of the whole guest
+  std::optional<std::uint64_t> max_memory;     // of the whole guest, bytes
   int nice = 0;
   int stop_timeout_s = 30;
-  std::string fstab;
-  std::string fstab_remote;
+  std::vector<Fstab> fstabs;       // in the order in which they are mounted
+  std::vector<std::string> shell;  // of enter; empty: what the guest has
   NetMode net = NetMode::Private;
   std::vector<InterfaceEntry> interfaces;
   std::string flags;                     // read and kept
+  std::vector<std::string> warnings;     // "FILE: text": unknown, misplaced and outdated entries
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };
 
-// Reads CONF/NAME. Fails with Errc::NotFound when there is no such guest, with Errc::Config naming
-// file and reason when an entry is wrong.
+// Reads CONF/NAME and, for what it does not say, CONF/.defaults. Fails with Errc::NotFound when
+// there is no such guest, with Errc::Config and "FILE:LINE: why" when an entry is wrong.
 Result<GuestConfig> load_config(const std::string& name);
 
 // Names of all guests: directories below CONF with a vdir, not starting with a dot.

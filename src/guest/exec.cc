@@ -144,9 +144,7 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
 
 Result<std::vector<std::string>> login_shell(const std::string& name) {
   auto const config = VS_TRY(load_config(name));
-  auto const configured = read_file(fmt::format("{}/{}/shell", Paths::get().conf, name));
-  if (configured && !trim(*configured).empty())
-    return std::vector<std::string>{std::string{trim(first_line(*configured))}};
+  if (!config.shell.empty()) return config.shell;
   Fd const root = VS_TRY(open_path(config.vdir, O_PATH | O_DIRECTORY));
   if (open_at(root, "bin/bash", O_PATH, Resolve::InRoot))
     return std::vector<std::string>{"/bin/bash", "-login"};

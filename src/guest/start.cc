@@ -95,8 +95,7 @@ Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
   header.boottime_offset = -boottime_now();
   for (auto const& limit : config.limits)
     plan.limits.push_back({static_cast<std::uint32_t>(limit.resource), 0, limit.soft, limit.hard});
-  plan.ops =
-      VS_TRY(plan_tree({header.base_id, !config.userns, true, config.fstab, config.fstab_remote}));
+  plan.ops = VS_TRY(plan_tree({header.base_id, !config.userns, true, config.fstabs}));
   return plan;
 }
 
@@ -119,8 +118,35 @@ void unclaim(Start& s) noexcept {
   if (auto done = s.run.clear(); !done) warn("{}", done.error().message());
 }
 
+// The limits of the whole guest that the host's controllers can keep.
+Status limit_cgroup(Start& s) {
+  struct Knob {
+    std::optional<std::uint64_t> limit;
+    std::string_view controller;
+    const char* v1;
+    const char* v2;
+    std::string_view entry;
+  };
+  std::array const knobs{
+      Knob{s.config.max_processes, "pids", "pids.max", "pids.max", "rlimits/nproc"},
+      Knob{s.config.max_memory, "memory", "memory.limit_in_bytes", "memory.max", "rlimits/rss"}};
+  for (auto const& knob : knobs) {
+    if (!knob.limit) continue;
+    bool const v1 = s.cgroup.host().is_v1(knob.controller);
+    auto set = s.cgroup.write_knob_of(knob.controller, v1 ? knob.v1 : knob.v2,
+                                      std::to_string(*knob.limit));
+    if (set) continue;
+    return std::move(set)
+        .error()
+        .context(knob.entry)
+        .hint(fmt::format("the host's cgroups need the {} controller for this", knob.controller));
+  }
+  return {};
+}
+
 Status make_cgroup(Start& s) {
   VS_TRY(s.cgroup.create(!s.foreground));
+  VS_TRY(limit_cgroup(s));
   VS_TRY(restrict_devices(s.cgroup));
   if (s.config.userns) VS_TRY(s.cgroup.delegate(s.state.xid << 16U));
   return {};
@@ -247,6 +273,8 @@ Result<Start> prepare(const std::string& name, bool foreground,
     warn("guest '{}': clearing what an interrupted run left", name);
     VS_TRY(clear_run(run));
   }
+  for (auto const& text : config.warnings)
+    warn("{}", text);
   for (auto const& entry : config.not_applied)
     warn("guest '{}': not yet applied: {}", name, entry);
   return Start{std::move(config),

@@ -42,19 +42,28 @@ struct CloseFile {
 
 struct Entry {
   std::string source, target, type, options;
+  std::string position;  // FILE:LINE
 };
 
-// fstab(5) by the C library's own reader.
-std::vector<Entry> parse_fstab(const std::string& text) {
+// fstab(5), each line by the C library's own reader.
+Result<std::vector<Entry>> parse_fstab(const Fstab& fstab) {
   std::vector<Entry> out;
-  if (trim(text).empty()) return out;
-  std::unique_ptr<FILE, CloseFile> const file{
-      ::fmemopen(const_cast<char*>(text.data()), text.size(), "r")};
-  if (!file) return out;
-  mntent entry{};
-  std::array<char, 8192> buffer{};
-  while (::getmntent_r(file.get(), &entry, buffer.data(), buffer.size()) != nullptr)
-    out.push_back({entry.mnt_fsname, entry.mnt_dir, entry.mnt_type, entry.mnt_opts});
+  int number = 0;
+  for (auto const line : split_lines(fstab.text)) {
+    ++number;
+    std::string text{trim(line)};
+    if (text.empty() || text[0] == '#') continue;
+    std::string const position = fmt::format("{}:{}", fstab.file, number);
+    if (split_words(text).size() < 3)
+      return Error::make(Errc::Config, "{}: a line has at least source, mount point and type",
+                         position);
+    std::unique_ptr<FILE, CloseFile> const file{::fmemopen(text.data(), text.size(), "r")};
+    mntent entry{};
+    std::array<char, 8192> buffer{};
+    if (!file || ::getmntent_r(file.get(), &entry, buffer.data(), buffer.size()) == nullptr)
+      return Error::make(Errc::Config, "{}: not an entry of an fstab", position);
+    out.push_back({entry.mnt_fsname, entry.mnt_dir, entry.mnt_type, entry.mnt_opts, position});
+  }
   return out;
 }
 
@@ -107,21 +116,20 @@ bool is_ours(const Entry& entry) {
          entry.type == "swap";
 }
 
-Result<std::vector<TreeOp>> plan_fstab(const TreeConfig& config, const std::string& text,
-                                       std::string_view file) {
+Result<std::vector<TreeOp>> plan_fstab(const TreeConfig& config, const Fstab& fstab) {
   std::vector<TreeOp> ops;
-  for (auto const& entry : parse_fstab(text)) {
+  for (auto const& entry : VS_TRY(parse_fstab(fstab))) {
     if (is_ours(entry)) continue;
     if (!entry.target.starts_with('/'))
       return Error::make(Errc::Config,
-                         "{}: mount point '{}' is not an absolute path inside the guest", file,
-                         entry.target);
+                         "{}: mount point '{}' is not an absolute path inside the guest",
+                         entry.position, entry.target);
     auto options = sort_options(entry.options);
     if (options.skip) continue;
     if (options.bind || entry.type == "bind") {
       if (!entry.source.starts_with('/'))
         return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host",
-                           file, entry.source);
+                           entry.position, entry.source);
       ops.push_back({"b", entry.target, entry.source, options.letters});
     } else if (entry.type == "tmpfs") {
       // What the host's root mounts belongs to the host's root: give it to the guest's.
@@ -168,10 +176,10 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   for (auto const path : kReadOnly)
     ops.push_back({"r", std::string{path}, "", ""});
   if (config.classic) ops.push_back({"r", "/proc/sys", "", ""});
-  for (auto& op : VS_TRY(plan_fstab(config, config.fstab, "fstab")))
-    ops.push_back(std::move(op));
-  for (auto& op : VS_TRY(plan_fstab(config, config.fstab_remote, "fstab.remote")))
-    ops.push_back(std::move(op));
+  for (auto const& fstab : config.fstabs) {
+    for (auto& op : VS_TRY(plan_fstab(config, fstab)))
+      ops.push_back(std::move(op));
+  }
   return ops;
 }
 

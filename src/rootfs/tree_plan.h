@@ -14,16 +14,21 @@ namespace vs {
 // One operation on the guest's tree in the stage helper's language (stage/plan.h): kind, a, b, c.
 using TreeOp = std::array<std::string, 4>;
 
+struct Fstab {
+  std::string file;  // named in errors
+  std::string text;
+};
+
 struct TreeConfig {
   std::uint32_t base_id = 0;  // owner of what belongs to guest root; 0: classic
   bool classic = false;       // shares the host's user namespace
   bool sysfs = true;
-  std::string fstab;         // text of the guest's fstab
-  std::string fstab_remote;  // mounted after the others, in the guest's network
+  std::vector<Fstab> fstabs;  // in the order in which they are mounted
 };
 
 // What is mounted, made and hidden in a guest's tree, in order. Pure: `vserver NAME config check`
-// prints it, tests compare it. Fails with Errc::Config naming the fstab line that is wrong.
+// prints it, tests compare it. Fails with Errc::Config and FILE:LINE of the fstab entry that is
+// wrong.
 Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config);
 
 }  // namespace vs

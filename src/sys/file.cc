@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
 
@@ -158,6 +159,25 @@ Result<std::vector<std::string>> list_dir(FdRef dir) {
   if (errno != 0) return Error::system(errno, "read directory");
   std::sort(names.begin(), names.end());
   return names;
+}
+
+Result<std::vector<DirEntry>> read_entries(FdRef dir) {
+  std::vector<DirEntry> entries;
+  alignas(dirent64) std::array<char, 8192> buffer{};
+  for (;;) {
+    auto const n = ::getdents64(dir.get(), buffer.data(), buffer.size());
+    if (n < 0) return Error::system(errno, "read directory");
+    if (n == 0) break;
+    for (std::size_t at = 0; at < static_cast<std::size_t>(n);) {
+      auto const* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
+      std::string_view const name = entry->d_name;
+      if (name != "." && name != "..") entries.push_back({std::string{name}, entry->d_type});
+      at += entry->d_reclen;
+    }
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const DirEntry& a, const DirEntry& b) { return a.name < b.name; });
+  return entries;
 }
 
 namespace {

@@ -55,6 +55,14 @@ Result<std::string> read_link_at(FdRef dir, const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 Result<std::vector<std::string>> list_dir(FdRef dir);
 
+// An entry of a directory and what readdir(3) says of its type (DT_UNKNOWN: ask stat(2)).
+struct DirEntry {
+  std::string name;
+  unsigned char type;
+};
+// The same with types, read from where `dir` stands: its first reader gets all of it.
+Result<std::vector<DirEntry>> read_entries(FdRef dir);
+
 // Removes a tree below dir without following links and without crossing into a mount.
 // Nothing there is success.
 Status remove_tree_at(FdRef dir, const std::string& name);

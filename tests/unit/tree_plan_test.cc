@@ -15,10 +15,11 @@ bool has(const std::vector<TreeOp>& ops, const TreeOp& op) {
 TEST(TreePlan, FstabLinesBecomeOperations) {
   TreeConfig config;
   config.base_id = 65536;
-  config.fstab =
-      "# comment\nnone /proc proc defaults 0 0\nnone /tmp tmpfs size=16m,mode=1777,nosuid 0 0\n"
-      "/srv/my\\040data /data none bind,ro 0 0\n/dev/vdb /mnt ext4 noatime 0 0\nnone /no tmpfs "
-      "noauto 0 0\n";
+  config.fstabs.push_back(
+      {"/c/fstab",
+       "# comment\nnone /proc proc defaults 0 0\nnone /tmp tmpfs size=16m,mode=1777,nosuid 0 0\n"
+       "/srv/my\\040data /data none bind,ro 0 0\n/dev/vdb /mnt ext4 noatime 0 0\nnone /no tmpfs "
+       "noauto 0 0\n"});
   auto const ops = plan_tree(config);
   ASSERT_TRUE(ops) << ops.error().message();
   EXPECT_TRUE(has(*ops, {"t", "/tmp", "size=16m,mode=1777,uid=65536,gid=65536", "s"}));
@@ -30,12 +31,19 @@ TEST(TreePlan, FstabLinesBecomeOperations) {
       std::any_of(ops->begin(), ops->end(), [](const TreeOp& op) { return op[1] == "/no"; }));
 }
 
-TEST(TreePlan, RelativePathsAreRefused) {
-  TreeConfig config;
-  config.fstab = "/srv data none bind 0 0\n";
-  EXPECT_EQ(plan_tree(config).error().code(), Errc::Config);
-  config.fstab = "srv /data none bind 0 0\n";
-  EXPECT_EQ(plan_tree(config).error().code(), Errc::Config);
+TEST(TreePlan, AWrongLineIsNamed) {
+  auto const refusal = [](std::string text) {
+    TreeConfig config;
+    config.fstabs.push_back({"/c/fstab", std::move(text)});
+    auto const ops = plan_tree(config);
+    return ops ? std::string{} : ops.error().message();
+  };
+  EXPECT_EQ(refusal("# mine\n\n/srv data none bind 0 0\n"),
+            "/c/fstab:3: mount point 'data' is not an absolute path inside the guest");
+  EXPECT_EQ(refusal("srv /data none bind 0 0\n"),
+            "/c/fstab:1: bind source 'srv' is not an absolute path of the host");
+  EXPECT_EQ(refusal("none /tmp\n"), "/c/fstab:1: a line has at least source, mount point and type");
+  EXPECT_EQ(refusal("none /tmp tmpfs\n"), "");
 }
 
 TEST(TreePlan, ClassicGuestsGetReadOnlySysctls) {
