@@ -7,10 +7,14 @@ int main(int argc, char** argv) {
   struct groups groups = {0};
   const char* filter = NULL;
   for (int c; (c = getopt(argc, argv, "+s:2:1:")) != -1;) {
-    if (c == 's') filter = optarg;
-    else if (c == '2') groups.v2 = optarg;
-    else if (c == '1' && groups.n_v1 < MAX_GROUPS) groups.v1[groups.n_v1++] = optarg;
-    else return 125;
+    if (c == 's')
+      filter = optarg;
+    else if (c == '2')
+      groups.v2 = optarg;
+    else if (c == '1' && groups.n_v1 < MAX_GROUPS)
+      groups.v1[groups.n_v1++] = optarg;
+    else
+      return 125;
   }
   if (argc - optind < 2) return 125;
   int const init = must(syscall(SYS_pidfd_open, atoi(argv[optind]), 0), "pidfd_open");
@@ -24,8 +28,8 @@ int main(int argc, char** argv) {
   must(setns(init, CLONE_NEWPID), "setns");
   int const pid = must(syscall(SYS_clone3, &args, sizeof args), "clone3");
   if (pid == 0) {
-    int const flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP |
-                      CLONE_NEWTIME;
+    int const flags =
+        CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
     // With or without a user namespace of its own: joining the one we are in is EINVAL.
     if (setns(init, flags | CLONE_NEWUSER) != 0) must(setns(init, flags), "setns");
     if (filter) load_filter(filter);

@@ -70,21 +70,28 @@ static void child(const struct options* o, int gate, const char* root, char** ar
 int main(int argc, char** argv) {
   struct options o = {.base = -1};
   for (int c; (c = getopt(argc, argv, "+bnu:s:2:1:")) != -1;) {
-    if (c == 'b') o.bare = 1;
-    else if (c == 'n') o.net = 1;
-    else if (c == 'u') o.base = atol(optarg);
-    else if (c == 's') o.filter = optarg;
-    else if (c == '2') o.groups.v2 = optarg;
-    else if (c == '1' && o.groups.n_v1 < MAX_GROUPS) o.groups.v1[o.groups.n_v1++] = optarg;
-    else return 125;
+    if (c == 'b')
+      o.bare = 1;
+    else if (c == 'n')
+      o.net = 1;
+    else if (c == 'u')
+      o.base = atol(optarg);
+    else if (c == 's')
+      o.filter = optarg;
+    else if (c == '2')
+      o.groups.v2 = optarg;
+    else if (c == '1' && o.groups.n_v1 < MAX_GROUPS)
+      o.groups.v1[o.groups.n_v1++] = optarg;
+    else
+      return 125;
   }
   if (argc - optind < 2) return 125;
   struct clone_args args = {.exit_signal = SIGCHLD};
-  if (!o.bare)
-    args.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
+  if (!o.bare) args.flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
   if (o.net) args.flags |= CLONE_NEWNET;
   if (o.base >= 0) args.flags |= CLONE_NEWUSER;
-  for (int i = 0; i < o.groups.n_v1; ++i) must(mkdir(o.groups.v1[i], 0755), o.groups.v1[i]);
+  for (int i = 0; i < o.groups.n_v1; ++i)
+    must(mkdir(o.groups.v1[i], 0755), o.groups.v1[i]);
   if (o.groups.v2) {
     must(mkdir(o.groups.v2, 0755), o.groups.v2);
     args.flags |= CLONE_INTO_CGROUP;
@@ -102,6 +109,7 @@ int main(int argc, char** argv) {
   }
   int const status = exit_status(pid);
   if (o.groups.v2) must(rmdir(o.groups.v2), o.groups.v2);
-  for (int i = 0; i < o.groups.n_v1; ++i) must(rmdir(o.groups.v1[i]), o.groups.v1[i]);
+  for (int i = 0; i < o.groups.n_v1; ++i)
+    must(rmdir(o.groups.v1[i]), o.groups.v1[i]);
   return status;
 }

@@ -23,11 +23,13 @@ static double now_ns(void) {
 }
 
 static void do_getppid(int n) {
-  for (int i = 0; i < n; ++i) syscall(SYS_getppid);
+  for (int i = 0; i < n; ++i)
+    syscall(SYS_getppid);
 }
 
 static void do_open(int n) {
-  for (int i = 0; i < n; ++i) close(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < n; ++i)
+    close(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 static void do_fork_exec(int n) {
@@ -43,11 +45,12 @@ static void do_fork_exec(int n) {
 
 static void do_fault(int n) {
   size_t const page = (size_t)sysconf(_SC_PAGESIZE);
-  char* const map = mmap(NULL, (size_t)n * page, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char* const map =
+      mmap(NULL, (size_t)n * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (map == MAP_FAILED) return;
   madvise(map, (size_t)n * page, MADV_NOHUGEPAGE);
-  for (int i = 0; i < n; ++i) map[(size_t)i * page] = 1;
+  for (int i = 0; i < n; ++i)
+    map[(size_t)i * page] = 1;
   munmap(map, (size_t)n * page);
 }
 
@@ -64,7 +67,8 @@ static void do_pipe(int n) {
   }
   for (int i = 0; i < n; ++i)
     if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1) break;
-  for (int i = 0; i < 2; ++i) close(there[i]), close(back[i]);
+  for (int i = 0; i < 2; ++i)
+    close(there[i]), close(back[i]);
   waitpid(pid, NULL, 0);
 }
 
