@@ -122,7 +122,7 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
     return Error::make(Errc::NotFound, "guest '{}' is not running", name)
         .hint(fmt::format("vserver {} start", name));
   Fd const init = VS_TRY(open_process(state->init), "guest '{}': its init", name);
-  Fd const group = VS_TRY(cgroup.open_guest());
+  Fd const group = VS_TRY(cgroup.open_beside(state->init.pid));
   StageFds fds;
   fds.cgroup = group.get();
   fds.init = init.get();

@@ -145,7 +145,7 @@ Status limit_cgroup(Start& s) {
 }
 
 Status make_cgroup(Start& s) {
-  VS_TRY(s.cgroup.create(!s.foreground));
+  VS_TRY(s.cgroup.create());
   VS_TRY(limit_cgroup(s));
   VS_TRY(restrict_devices(s.cgroup));
   if (s.config.userns) VS_TRY(s.cgroup.delegate(s.state.xid << 16U));
@@ -160,6 +160,10 @@ void drop_cgroup(Start& s) noexcept {
   }
   auto const empty = s.cgroup.wait_empty(5000);
   if (!empty || !*empty) warn("guest '{}': processes are left in its cgroup", s.config.name);
+  // The starter sits in the guard's cgroup; a foreground run in its caller's, where it stays.
+  if (!s.foreground) {
+    if (auto done = s.cgroup.leave(); !done) debug("{}", done.error().message());
+  }
   if (auto done = s.cgroup.remove(); !done)
     warn("guest '{}': {}", s.config.name, done.error().message());
 }
@@ -312,8 +316,11 @@ Status start_guest(const std::string& name) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error::system(errno, "pipe");
   Fd const ours{ends[0]};
   Fd theirs{ends[1]};
-  pid_t const pid = ::fork();
-  if (pid < 0) return Error::system(errno, "fork");
+  pid_t pid = 0;
+  {
+    Fd const guard = VS_TRY(s.cgroup.create_guard(), "guest '{}'", name);
+    pid = VS_TRY(fork_into(guard), "guest '{}'", name);
+  }
   if (pid == 0) be_starter(s, std::move(theirs));
   theirs.reset();
   // End of file: the starter became the guard, and the guest runs.

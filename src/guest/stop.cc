@@ -91,8 +91,7 @@ Status clear_run(const RunDir& run) {
   }
   if (state && state->guard.pid == ::getpid()) {
     // We are the guard: leave the cgroup that is about to go.
-    if (auto done = write_knob(cgroup.host().v2() + "/cgroup.procs", "0"); !done)
-      debug("{}", done.error().message());
+    if (auto done = cgroup.leave(); !done) debug("{}", done.error().message());
   }
   if (state) undo_network(state->cleanup);
   VS_TRY(cgroup.remove(), "guest '{}'", run.name());

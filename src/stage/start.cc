@@ -46,6 +46,15 @@ void enter_time_namespace(const Header& header) {
   close(fd);
 }
 
+// Children are born in our own time namespace again: before Linux 6.3 a process whose children go
+// elsewhere cannot share its memory with one.
+void leave_time_namespace() {
+  int const own = openat(kProcFd, "self/ns/time", O_RDONLY | O_CLOEXEC);
+  if (own < 0) return;  // a kernel without them
+  must(setns(own, CLONE_NEWTIME), "time namespace", "own");
+  close(own);
+}
+
 void write_map(int pid, const char* file, unsigned base) {
   char path[48];
   snprintf(path, sizeof path, "%d/%s", pid, file);
@@ -255,6 +264,7 @@ void start(Plan& plan) {
   for (std::uint32_t i = 0; i < header.n_ops * 4; ++i)
     for_init.strings.next();
   Child const init = clone_init(for_init, host, domain, cwd);
+  leave_time_namespace();
   int userns = -1;
   if ((header.flags & kUserNs) != 0) {
     write_map(init.pid, "gid_map", header.base_id);

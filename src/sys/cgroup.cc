@@ -37,7 +37,13 @@ std::vector<std::string> known_controllers(std::string_view options) {
 }
 
 Status make_dir(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+  if (::mkdir(path.c_str(), 0755) == 0) return {};
+  struct stat st {};
+  if (errno == EEXIST && ::stat(path.c_str(), &st) == 0) {
+    if (S_ISDIR(st.st_mode)) return {};
+    return Error::make(Errc::Usage, "{} is a file of the kernel's", path)
+        .hint("a guest cannot have that name");
+  }
   return Error::system(errno, "mkdir {}", path);
 }
 
@@ -122,7 +128,18 @@ std::string ContextCgroup::path_of(std::string_view controller) const {
   return fmt::format("{}/{}/{}", host_.mount_of(controller), kSlice, name_);
 }
 
-Status ContextCgroup::create(bool with_guard) {
+Result<Fd> ContextCgroup::create_guard() {
+  VS_TRY(make_dir(fmt::format("{}/{}", host_.v2(), kSlice)));
+  VS_TRY(make_dir(v2_path()));
+  VS_TRY(make_dir(guard_path()));
+  return open_path(guard_path(), O_RDONLY | O_DIRECTORY);
+}
+
+Status ContextCgroup::write_own(const std::string& path) {
+  return write_knob(path + "/cgroup.procs", "0");
+}
+
+Status ContextCgroup::create() {
   std::string const slice = fmt::format("{}/{}", host_.v2(), kSlice);
   VS_TRY(make_dir(slice));
   if (host_.unified()) {
@@ -132,7 +149,6 @@ Status ContextCgroup::create(bool with_guard) {
   VS_TRY(make_dir(v2_path()));
   if (host_.unified()) VS_TRY(enable_controllers(v2_path()));
   VS_TRY(make_dir(guest_path()));
-  if (with_guard) VS_TRY(make_dir(guard_path()));
   for (auto const& hierarchy : host_.v1()) {
     std::string const parent = fmt::format("{}/{}", hierarchy.mount, kSlice);
     std::string const path = fmt::format("{}/{}", parent, name_);
@@ -166,13 +182,30 @@ Status ContextCgroup::remove() {
 Result<std::vector<Fd>> ContextCgroup::open_v1_procs() const {
   std::vector<Fd> out;
   for (auto const& hierarchy : host_.v1())
-    out.push_back(VS_TRY(
-        open_path(fmt::format("{}/{}/{}/cgroup.procs", hierarchy.mount, kSlice, name_), O_WRONLY)));
+    out.push_back(
+        VS_TRY(open_path(fmt::format("{}/{}/{}/tasks", hierarchy.mount, kSlice, name_), O_WRONLY)));
   return out;
 }
 
 Result<Fd> ContextCgroup::open_guest() const {
   return open_path(guest_path(), O_RDONLY | O_DIRECTORY);
+}
+
+Result<Fd> ContextCgroup::open_beside(int init_pid) const {
+  constexpr std::string_view kUnified = "0::";
+  auto const text = VS_TRY(read_file(fmt::format("/proc/{}/cgroup", init_pid)));
+  std::string const own = guest_path().substr(host_.v2().size());
+  for (auto const line : split_lines(text)) {
+    if (!line.starts_with(kUnified)) continue;
+    auto const path = line.substr(kUnified.size());
+    if (path.starts_with(own))
+      return open_path(fmt::format("{}{}", host_.v2(), path), O_RDONLY | O_DIRECTORY);
+  }
+  return open_guest();
+}
+
+bool ContextCgroup::left_over() const {
+  return vs::exists(v2_path());
 }
 
 bool ContextCgroup::exists() const {

@@ -44,7 +44,11 @@ class ContextCgroup {
       : host_{std::move(host)}, name_{std::move(name)} {}
 
   // Makes it everywhere; what is there already is taken over.
-  Status create(bool with_guard);
+  Status create();
+  // Makes what is needed to be born in `guard`, and opens that.
+  Result<Fd> create_guard();
+  // Moves the calling process to the root cgroup, so that `guard` can be removed.
+  Status leave() const { return write_own(host_.v2()); }
   // Hands `guest` to its root: processes, subtree control and threads of uid and gid `owner`.
   Status delegate(std::uint32_t owner);
   // Removes it everywhere; fails with EBUSY while processes are left. Nothing there is success.
@@ -54,12 +58,18 @@ class ContextCgroup {
   [[nodiscard]] std::string guard_path() const { return v2_path() + "/guard"; }
   [[nodiscard]] const CgroupHost& host() const noexcept { return host_; }
 
-  // cgroup.procs of each v1 hierarchy, open for writing.
+  // `tasks` of each v1 hierarchy, open for writing: a single thread that writes "0" there moves
+  // itself without the grace period that a write to cgroup.procs costs.
   Result<std::vector<Fd>> open_v1_procs() const;
   // A descriptor of `guest` for CLONE_INTO_CGROUP.
   Result<Fd> open_guest() const;
+  // The same for the cgroup that the guest's init sits in: `guest` itself takes no process once
+  // an init such as systemd has handed controllers to its children.
+  Result<Fd> open_beside(int init_pid) const;
 
+  // True when `guest` is there, and when anything of it is there.
   [[nodiscard]] bool exists() const;
+  [[nodiscard]] bool left_over() const;
   // True while any process is in the guest.
   [[nodiscard]] bool populated() const;
   // Ids of all processes in the guest, nested cgroups included.
@@ -74,6 +84,7 @@ class ContextCgroup {
   Status write_knob_of(std::string_view controller, const std::string& knob, std::string_view text);
 
  private:
+  static Status write_own(const std::string& path);
   [[nodiscard]] std::string v2_path() const { return host_.v2() + "/vserver.slice/" + name_; }
   [[nodiscard]] std::string path_of(std::string_view controller) const;
 

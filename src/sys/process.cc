@@ -169,9 +169,9 @@ Result<std::string> find_program(const std::string& name) {
 
 }  // namespace
 
-Result<int> run_program(const std::vector<std::string>& argv) {
+Result<Child> spawn_program(const std::vector<std::string>& argv,
+                            std::vector<std::pair<int, int>> fds) {
   auto const path = VS_TRY(find_program(argv.at(0)));
-  Fd const null = VS_TRY(open_path("/dev/null", O_RDWR));
   // A script is run by a shell that opens it by name: its descriptor must not be close-on-exec, and
   // /bin/sh -c 'exec "$0" "$@"' gives just that without a parser of "#!" lines here.
   Fd const shell = VS_TRY(open_path("/bin/sh", O_PATH));
@@ -181,9 +181,24 @@ Result<int> run_program(const std::vector<std::string>& argv) {
   plan.argv.insert(plan.argv.end(), argv.begin() + 1, argv.end());
   for (char** e = environ; *e != nullptr; ++e)
     plan.envp.emplace_back(*e);
-  plan.fds = {{null.get(), 0}};
-  Child child = VS_TRY(spawn(plan), "run {}", argv[0]);
+  plan.fds = std::move(fds);
+  return VS_TRY(spawn(plan), "run {}", argv[0]);
+}
+
+Result<int> run_program(const std::vector<std::string>& argv) {
+  Fd const null = VS_TRY(open_path("/dev/null", O_RDWR));
+  Child child = VS_TRY(spawn_program(argv, {{null.get(), 0}}));
   return child.wait();
+}
+
+Result<pid_t> fork_into(FdRef cgroup) {
+  clone_args request{};
+  request.flags = CLONE_INTO_CGROUP;
+  request.exit_signal = SIGCHLD;
+  request.cgroup = static_cast<std::uint64_t>(cgroup.get());
+  auto const pid = static_cast<pid_t>(::syscall(SYS_clone3, &request, sizeof request));
+  if (pid < 0) return Error::system(errno, "clone");
+  return pid;
 }
 
 Result<ProcessId> identify(pid_t pid) {

@@ -49,6 +49,15 @@ class Child {
 // Starts the plan's program. Returns after its exec, or with the error that prevented it.
 Result<Child> spawn(const SpawnPlan& plan);
 
+// fork(2) whose child is born in a cgroup of the unified hierarchy: a move would cost a grace
+// period. Only for single-threaded programs. 0 in the child.
+//   cgroup   descriptor of its directory
+Result<pid_t> fork_into(FdRef cgroup);
+
+// Starts a host program from PATH with our environment; `fds` as in SpawnPlan.
+Result<Child> spawn_program(const std::vector<std::string>& argv,
+                            std::vector<std::pair<int, int>> fds);
+
 // Runs a host program from PATH to its end and gives its exit status; stdin is /dev/null.
 Result<int> run_program(const std::vector<std::string>& argv);
 
