@@ -130,6 +130,9 @@ std::optional<std::string_view> nearest(std::string_view wanted,
   std::optional<std::string_view> best;
   std::size_t best_distance = std::max<std::size_t>(2, wanted.size() / 3) + 1;
   for (auto const name : names) {
+    // Each character more or less is one step of distance at least.
+    auto const longer = std::max(wanted.size(), name.size());
+    if (longer - std::min(wanted.size(), name.size()) >= best_distance) continue;
     auto const distance = edit_distance(wanted, name);
     if (distance >= best_distance) continue;
     best = name;

@@ -102,6 +102,30 @@ Result<std::optional<bool>> Tree::on_off(std::string_view path) const {
   return checked<bool>(scalar(path), switch_of);
 }
 
+std::vector<std::string> Tree::not_applied() const {
+  std::vector<std::string> out;
+  for (auto const& [path, value] : values_) {
+    if (value.key->use == Use::NotYet) out.push_back(path);
+  }
+  return out;
+}
+
+void Tree::put(const std::string& path, std::string text) {
+  const Key* key = keys_->find(path);
+  if (key == nullptr) return;
+  for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    auto parent = path.substr(0, slash);
+    auto const at = std::lower_bound(dirs_.begin(), dirs_.end(), parent);
+    if (at == dirs_.end() || *at != parent) dirs_.insert(at, std::move(parent));
+  }
+  Position position{dir_ + "/" + path, 0};
+  values_.insert_or_assign(path, Value{path, key, std::move(text), std::move(position)});
+}
+
+void Tree::erase(std::string_view path) {
+  if (auto const at = values_.find(path); at != values_.end()) values_.erase(at);
+}
+
 std::vector<std::string> Tree::children(std::string_view dir) const {
   std::string const start = dir.empty() ? std::string{} : std::string{dir} + "/";
   std::vector<std::string> out;
@@ -124,7 +148,7 @@ bool is_ignored_name(std::string_view name) {
 // Fills a Tree. A start waits for it: one pass, types from the directory, no path walked twice.
 class TreeWalk {
  public:
-  TreeWalk(std::string dir, const KeyTable& keys) : tree_{std::move(dir)}, keys_{keys} {}
+  TreeWalk(std::string dir, const KeyTable& keys) : tree_{std::move(dir), keys}, keys_{keys} {}
 
   Result<Tree> run(FdRef root) && {
     VS_TRY(walk(root, ""));
@@ -217,7 +241,6 @@ Status TreeWalk::visit_key(const Entry& entry, const Key& key) {
   } else if (is_read(key.kind)) {
     VS_TRY(read(entry, value));
   }
-  if (key.use == Use::NotYet) tree_.not_applied.push_back(entry.path);
   tree_.values_.emplace(entry.path, std::move(value));
   return {};
 }

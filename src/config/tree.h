@@ -41,12 +41,13 @@ Error wrong_value(const Value& value, std::string_view why);
 class Tree {
  public:
   // An empty tree, as of a directory that is not there.
-  explicit Tree(std::string dir) : dir_{std::move(dir)} {}
+  Tree(std::string dir, const KeyTable& keys) : dir_{std::move(dir)}, keys_{&keys} {}
 
-  std::vector<std::string> warnings;     // "FILE: text", in the order of the walk
-  std::vector<std::string> not_applied;  // known paths whose feature is not built yet
+  std::vector<std::string> warnings;  // "FILE: text", in the order of the walk
 
   [[nodiscard]] const std::string& dir() const noexcept { return dir_; }
+  // Paths of entries whose feature is not built yet, sorted.
+  [[nodiscard]] std::vector<std::string> not_applied() const;
   // Whether there is such an entry.
   [[nodiscard]] bool flag(std::string_view path) const;
   // First line; nothing when there is no such entry. An empty file gives an empty text.
@@ -66,6 +67,11 @@ class Tree {
 
   // Names of the directories directly below dir ("" is the guest's), sorted.
   [[nodiscard]] std::vector<std::string> children(std::string_view dir) const;
+  // Puts an entry with this text, or takes one away, in memory only: how a change would be read.
+  // Without a key for the path nothing is put.
+  void put(const std::string& path, std::string text);
+  void erase(std::string_view path);
+
   // All entries by path; text is the whole file.
   [[nodiscard]] const std::map<std::string, Value, std::less<>>& values() const noexcept {
     return values_;
@@ -76,8 +82,9 @@ class Tree {
   [[nodiscard]] const Value* find(std::string_view path) const;
 
   std::string dir_;
+  const KeyTable* keys_;
   std::map<std::string, Value, std::less<>> values_;
-  std::vector<std::string> dirs_;
+  std::vector<std::string> dirs_;  // sorted
 };
 
 // True for names that package managers and editors leave behind.

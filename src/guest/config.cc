@@ -24,8 +24,8 @@ namespace {
 
 // What a guest says, and what all guests are given that say nothing.
 struct Trees {
-  Tree own;
-  Tree defaults;
+  const Tree& own;
+  const Tree& defaults;
 };
 
 // Puts where a value stands in front of what is wrong with it.
@@ -241,19 +241,34 @@ void read_remarks(const Trees& trees, GuestConfig& out) {
     if (value.key->help.starts_with("deprecated"))
       out.warnings.push_back(fmt::format("{}: {}", value.position.file, value.key->help));
   }
-  out.not_applied = tree.not_applied;
-  for (auto const& path : trees.defaults.not_applied)
+  out.not_applied = tree.not_applied();
+  for (auto const& path : trees.defaults.not_applied())
     out.not_applied.push_back(".defaults/" + path);
 }
+
+}  // namespace
 
 Result<Tree> read_defaults() {
   std::string const dir = Paths::get().conf + "/.defaults";
   auto tree = read_tree(dir, default_keys());
-  if (!tree && tree.error().code() == Errc::NotFound) return Tree{dir};
+  if (!tree && tree.error().code() == Errc::NotFound) return Tree{dir, default_keys()};
   return tree;
 }
 
-}  // namespace
+Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tree& defaults) {
+  Trees const trees{own, defaults};
+  GuestConfig out;
+  out.name = name;
+  VS_TRY(read_names(own, out));
+  VS_TRY(read_rights(own, out));
+  VS_TRY(read_init(trees, out));
+  VS_TRY(read_numbers(trees, out));
+  VS_TRY(read_limits(own, out));
+  VS_TRY(read_network(own, out));
+  read_fstabs(own, out);
+  read_remarks(trees, out);
+  return out;
+}
 
 Result<GuestConfig> load_config(const std::string& name) {
   VS_TRY(check_name(name));
@@ -263,21 +278,12 @@ Result<GuestConfig> load_config(const std::string& name) {
         .hint(fmt::format(
             "check the spelling ('vserver-stat' lists guests), or make it: vserver {} build --help",
             name));
-  GuestConfig out;
-  out.name = name;
+  Tree const own = VS_TRY(read_tree(path));
+  auto out = VS_TRY(interpret(name, own, VS_TRY(read_defaults())));
   char* real = ::realpath((path + "/vdir").c_str(), nullptr);
   if (real == nullptr) return Error::system(errno, "{}/vdir", path);
   out.vdir = real;
   std::free(real);
-  Trees const trees{VS_TRY(read_tree(path)), VS_TRY(read_defaults())};
-  VS_TRY(read_names(trees.own, out));
-  VS_TRY(read_rights(trees.own, out));
-  VS_TRY(read_init(trees, out));
-  VS_TRY(read_numbers(trees, out));
-  VS_TRY(read_limits(trees.own, out));
-  VS_TRY(read_network(trees.own, out));
-  read_fstabs(trees.own, out);
-  read_remarks(trees, out);
   return out;
 }
 

@@ -12,6 +12,8 @@
 
 namespace vs {
 
+class Tree;
+
 enum class NetMode : std::uint8_t {
   Private,  // own network namespace, joined by a routed veth pair
   Host,     // the host's; addresses are added to its devices
@@ -59,6 +61,12 @@ struct GuestConfig {
 // Reads CONF/NAME and, for what it does not say, CONF/.defaults. Fails with Errc::NotFound when
 // there is no such guest, with Errc::Config and "FILE:LINE: why" when an entry is wrong.
 Result<GuestConfig> load_config(const std::string& name);
+
+// The same from trees that are read already, all but vdir: what `config set` asks before it writes.
+Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tree& defaults);
+
+// CONF/.defaults; empty when there is none.
+Result<Tree> read_defaults();
 
 // Names of all guests: directories below CONF with a vdir, not starting with a dot.
 Result<std::vector<std::string>> list_guests();

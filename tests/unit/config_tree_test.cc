@@ -147,7 +147,7 @@ TEST_F(ConfigTree, ReadsEachKindWithItsLines) {
   EXPECT_EQ(argv[2].text, " a");
   EXPECT_EQ(argv[2].position.line, 4);
   EXPECT_TRUE(t.warnings.empty()) << t.warnings[0];
-  EXPECT_EQ(t.not_applied, std::vector<std::string>{"disabled"});
+  EXPECT_EQ(t.not_applied(), std::vector<std::string>{"disabled"});
 }
 
 TEST_F(ConfigTree, ChildrenAreDirectoriesInOrderAlsoEmptyOnes) {
@@ -184,7 +184,7 @@ TEST_F(ConfigTree, WarnsAndKeepsGoing) {
   EXPECT_EQ(w[3], dir + "/name: does not end in a newline");
   EXPECT_EQ(w[4], dir + "/nice: has DOS line ends");
   EXPECT_EQ(w[5], dir + "/shell: this link leads nowhere");
-  EXPECT_EQ(t.not_applied, (std::vector<std::string>{"noisy", "sched/interval"}));
+  EXPECT_EQ(t.not_applied(), (std::vector<std::string>{"noisy", "sched/interval"}));
   EXPECT_EQ(t.scalar("nice")->text, "5");
 }
 
@@ -221,6 +221,19 @@ TEST_F(ConfigTree, ABadValueNamesFileAndLine) {
 TEST_F(ConfigTree, ALinkBackToTheTreeEnds) {
   auto const t = tree({{"interfaces/", "", {{"0", "->..", {}}}}, {"apps", "->.", {}}});
   EXPECT_FALSE(t.warnings.empty());
+}
+
+TEST_F(ConfigTree, ChangesInMemoryReadLikeFiles) {
+  auto t = tree({{"context", "42\n", {}}});
+  t.put("interfaces/0/ip", "10.0.0.1\n");
+  t.put("interfaces/1/ip", "10.0.0.2\n");
+  t.put("no/such/key", "1\n");
+  t.erase("context");
+  t.erase("name");
+  EXPECT_EQ(t.children("interfaces"), (std::vector<std::string>{"0", "1"}));
+  EXPECT_EQ(t.scalar("interfaces/1/ip")->text, "10.0.0.2");
+  EXPECT_FALSE(t.flag("context"));
+  EXPECT_EQ(t.values().size(), 2U);
 }
 
 TEST_F(ConfigWrite, SetsAndUnsets) {
