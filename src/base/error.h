@@ -15,6 +15,7 @@ enum class Errc : std::uint8_t {
   Usage,        // the command line is wrong
   Config,       // a configuration entry is wrong
   NotFound,     // no such guest, file, entry
+  NotRunning,   // the guest does not run
   Busy,         // somebody else holds it, or it is running
   Unsupported,  // this kernel or build cannot do it
   Internal,     // a broken promise between our own parts

@@ -77,6 +77,14 @@ std::optional<std::int64_t> parse_base0(std::string_view text) {
   return negative ? -n : n;
 }
 
+std::string printable(std::string_view text) {
+  std::string out{text};
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
 std::string to_lower(std::string_view text) {
   std::string out{text};
   for (char& c : out) {

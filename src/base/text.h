@@ -29,6 +29,9 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text);
 // C's base 0: 0x10, 010, 16, with an optional minus.
 std::optional<std::int64_t> parse_base0(std::string_view text);
 
+// Text with control characters as '?': what others named must not steer the terminal.
+std::string printable(std::string_view text);
+
 std::string to_lower(std::string_view text);
 
 // Parts joined with separator.

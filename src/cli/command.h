@@ -13,7 +13,7 @@
 
 namespace vs {
 
-// One option of a command. Every command has -h and --help without naming them.
+// One option of a command. Every command has -h, --help and --version without naming them.
 struct Option {
   char short_name = 0;  // 0: only the long name
   std::string_view long_name;
@@ -35,6 +35,7 @@ class Parsed {
 
   std::vector<std::string> operands;
   bool help_wanted = false;  // then nothing behind --help was looked at
+  bool version_wanted = false;
 
  private:
   struct Occurrence {
@@ -55,15 +56,31 @@ struct Command {
   std::size_t min_operands = 0;
   std::size_t max_operands = 0;
   bool stop_at_operand = false;  // options end at the first operand: what follows is a command line
+  bool verbatim = false;         // no word is an option of ours, but --help and --version in front
   Result<int> (*run)(const Parsed&) = nullptr;
-  std::string_view details = {};  // paragraphs below the options
+  std::string_view details = {};        // paragraphs below the options
+  std::string_view program = {};        // whose verb it is; empty: a program of its own
+  std::span<const Option> common = {};  // options that it shares with the program's other verbs
 };
+
+// Verbs take their guest in front of them as well: `vserver web1 start`, `vserver start web1`.
+constexpr bool wants_guest(const Command& command) {
+  return command.operands.starts_with("GUEST");
+}
+// True when it does the same for several guests, one after the other.
+constexpr bool takes_many(const Command& command) {
+  return command.operands == "GUEST...";
+}
+// "vserver start", or "vserver-stat".
+std::string full_name(const Command& command);
 
 // True when every option has a long name and no name is given twice. For static_assert beside each
 // table.
 constexpr bool is_option_table(std::span<const Option> table) {
   for (std::size_t i = 0; i < table.size(); ++i) {
-    if (table[i].long_name.empty() || table[i].long_name == "help") return false;
+    if (table[i].long_name.empty() || table[i].long_name == "help" ||
+        table[i].long_name == "version")
+      return false;
     for (std::size_t j = 0; j < i; ++j) {
       if (table[i].long_name == table[j].long_name) return false;
       if (table[i].short_name != 0 && table[i].short_name == table[j].short_name) return false;
@@ -75,6 +92,8 @@ constexpr bool is_option_table(std::span<const Option> table) {
 // Takes apart the words behind the command's name, by getopt_long. Long options may be abbreviated;
 // options and operands may be mixed unless the command says otherwise. Fails with Errc::Usage
 // naming the word. Uses getopt's globals: one thread at a time.
-Result<Parsed> parse_command(const Command& command, std::vector<std::string> args);
+//   leading   operands that are known already; they count and come first
+Result<Parsed> parse_command(const Command& command, std::vector<std::string> args,
+                             std::vector<std::string> leading = {});
 
 }  // namespace vs

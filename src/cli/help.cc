@@ -16,14 +16,16 @@ constexpr std::size_t kWidth = 80;
 constexpr std::size_t kMaxNames = 28;
 
 constexpr Option kHelp{'h', "help", "", "Show this help and exit"};
+constexpr Option kVersion{0, "version", "", "Show version and licence and exit"};
 
-std::vector<Option> with_help(const Command& command) {
-  std::vector<Option> options{command.options.begin(), command.options.end()};
+std::vector<Option> with_help(std::span<const Option> own) {
+  std::vector<Option> options{own.begin(), own.end()};
   Option help = kHelp;
   for (const Option& o : options) {
     if (o.short_name == kHelp.short_name) help.short_name = 0;
   }
   options.push_back(help);
+  options.push_back(kVersion);
   return options;
 }
 
@@ -81,129 +83,63 @@ std::string scdoc_escape(std::string_view text) {
   return out;
 }
 
-bool names_guest(std::string_view operands) {
-  return operands.find("GUEST") != std::string_view::npos;
+std::string option_rows(std::span<const Option> options) {
+  std::vector<std::pair<std::string, std::string_view>> rows;
+  for (const Option& o : options)
+    rows.emplace_back(option_names(o), o.help);
+  return two_columns(rows);
 }
 
-std::string completion_options(std::span<const Command> commands) {
-  std::string out = "_vserver_options() {\n  case $1 in\n";
-  for (const Command& c : commands) {
-    std::string names;
-    for (const Option& o : with_help(c))
-      names += fmt::format(" --{}", o.long_name);
-    out += fmt::format("    {}) printf '%s\\n'{} ;;\n", c.name, names);
-  }
-  return out + "  esac\n}\n\n";
+// The operands behind GUEST.
+std::string_view behind_guest(const Command& command) {
+  return takes_many(command) ? std::string_view{} : trim(command.operands.substr(5));
 }
 
-// A function that tells what kind of word an option's argument is: guest, or anything.
-std::string completion_arguments(std::span<const Command> commands) {
-  std::string out = "_vserver_argument() {\n  case $1:$2 in\n";
-  for (const Command& c : commands) {
-    for (const Option& o : c.options) {
-      if (o.argument.empty()) continue;
-      out += fmt::format("    {}:--{}", c.name, o.long_name);
-      if (o.short_name != 0) out += fmt::format(" | {}:-{}", c.name, o.short_name);
-      out += fmt::format(") echo {} ;;\n", names_guest(o.argument) ? "guest" : "other");
-    }
-  }
-  return out + "    *) ;;\n  esac\n}\n\n";
+std::string usage_lines(const Command& command) {
+  const std::string_view options =
+      command.options.empty() && command.common.empty() ? "" : " [OPTION]...";
+  const auto operands = [](std::string_view text) {
+    return text.empty() ? std::string{} : fmt::format(" {}", text);
+  };
+  if (command.program.empty() || !wants_guest(command))
+    return fmt::format("Usage: {}{}{}\n", full_name(command), options, operands(command.operands));
+  return fmt::format("Usage: {} GUEST {}{}{}\n       {} {}{}{}\n", command.program, command.name,
+                     options, operands(behind_guest(command)), command.program, command.name,
+                     options, operands(command.operands));
 }
-
-std::string completion_guest_commands(std::span<const Command> commands) {
-  std::string names;
-  for (const Command& c : commands) {
-    if (names_guest(c.operands)) names += fmt::format("{}{}", names.empty() ? "" : " | ", c.name);
-  }
-  if (names.empty()) return "_vserver_wants_guest() { false; }\n\n";
-  return fmt::format(
-      "_vserver_wants_guest() {{\n  case $1 in\n    {}) ;;\n    *) false ;;\n"
-      "  esac\n}}\n\n",
-      names);
-}
-
-constexpr std::string_view kGuests = R"(_vserver_guests() {
-  local dir
-  for dir in /etc/vservers/*/; do
-    [[ -d $dir ]] || continue
-    dir=${dir%/}
-    printf '%s\n' "${dir##*/}"
-  done
-}
-
-)";
-
-// Words are compared here, not by compgen -W, which would expand what stands in them.
-constexpr std::string_view kMain = R"(_vserver() {
-  local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} list= word
-  COMPREPLY=()
-  if ((COMP_CWORD == 1)); then
-    list=$(_vserver_commands)
-  else
-    case $(_vserver_argument "$command" "${COMP_WORDS[COMP_CWORD - 1]}") in
-      guest) list=$(_vserver_guests) ;;
-      other) return ;;
-      *)
-        if [[ $current == -* ]]; then
-          list=$(_vserver_options "$command")
-        elif _vserver_wants_guest "$command"; then
-          list=$(_vserver_guests)
-        fi
-        ;;
-    esac
-  fi
-  while IFS= read -r word; do
-    if [[ -n $word && $word == "$current"* ]]; then COMPREPLY+=("$word"); fi
-  done <<<"$list"
-}
-
-complete -o default -F _vserver vserver
-)";
 
 }  // namespace
 
-std::string format_help(std::string_view program, const Command& command) {
-  std::string out = "Usage:";
-  if (!program.empty() && program != command.name) out += fmt::format(" {}", program);
-  out += fmt::format(" {} [OPTION]...", command.name);
-  if (!command.operands.empty()) out += fmt::format(" {}", command.operands);
-  out += fmt::format("\n{}.\n\nOptions:\n", wrap(command.summary, 0));
-  std::vector<std::pair<std::string, std::string_view>> rows;
-  const std::vector<Option> options = with_help(command);
-  for (const Option& o : options)
-    rows.emplace_back(option_names(o), o.help);
-  out += two_columns(rows);
+std::string format_help(const Command& command) {
+  std::string out = usage_lines(command);
+  out += fmt::format("{}.\n\nOptions:\n{}", wrap(command.summary, 0),
+                     option_rows(with_help(command.options)));
+  if (!command.common.empty()) {
+    std::string names;
+    for (const Option& o : command.common)
+      names += fmt::format("{}--{}", names.empty() ? "" : ", ", o.long_name);
+    out += fmt::format("\n{}\n",
+                       wrap(fmt::format("Also {}: see '{} --help'.", names, command.program), 0));
+  }
   if (!command.details.empty()) out += fmt::format("\n{}\n", trim(command.details));
   return out;
 }
 
-std::string format_overview(std::span<const Command> commands) {
+std::string format_overview(const Command& program, std::span<const Command* const> verbs) {
   std::vector<std::pair<std::string, std::string_view>> rows;
-  for (const Command& c : commands)
-    rows.emplace_back(std::string{c.name}, c.summary);
+  for (const Command* c : verbs)
+    rows.emplace_back(std::string{c->name}, c->summary);
   return fmt::format(
-      "Usage: vserver COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n{}\n"
-      "See 'vserver COMMAND --help' for one command.\n",
-      two_columns(rows));
+      "Usage: {0} [OPTION]... GUEST COMMAND [ARGUMENT]...\n"
+      "       {0} [OPTION]... COMMAND GUEST... [ARGUMENT]...\n"
+      "{1}.\n\nCommands:\n{2}\nOptions:\n{3}\n{4}\n",
+      program.name, program.summary, two_columns(rows), option_rows(with_help(program.options)),
+      trim(program.details));
 }
 
-std::string format_bash_completion(std::span<const Command> commands) {
-  std::string out = "# bash completion for vserver: made by vserver itself\n\n";
-  out += "_vserver_commands() {\n  printf '%s\\n'";
-  for (const Command& c : commands)
-    out += fmt::format(" {}", c.name);
-  out += "\n}\n\n";
-  out += completion_options(commands);
-  out += completion_arguments(commands);
-  out += completion_guest_commands(commands);
-  out += kGuests;
-  out += kMain;
-  return out;
-}
-
-std::string format_man_options(const Command& command) {
+std::string format_man_options(std::span<const Option> options) {
   std::string out;
-  for (const Option& o : with_help(command)) {
+  for (const Option& o : options) {
     if (!out.empty()) out += '\n';
     if (o.short_name != 0) out += fmt::format("*-{}*, ", o.short_name);
     out += fmt::format("*--{}*", scdoc_escape(o.long_name));

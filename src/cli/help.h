@@ -9,16 +9,26 @@
 
 namespace vs {
 
-// What --help prints. `program` goes in front of the command's name; it may be empty.
-std::string format_help(std::string_view program, const Command& command);
+// What --help prints.
+std::string format_help(const Command& command);
 
-// All commands with their summaries.
-std::string format_overview(std::span<const Command> commands);
+// All verbs of a program with their summaries, behind its own usage and options.
+std::string format_overview(const Command& program, std::span<const Command* const> verbs);
 
-// A script for bash that completes commands, their options, and the names of guests.
-std::string format_bash_completion(std::span<const Command> commands);
+// What completion is made from.
+struct Completion {
+  std::string_view program;  // "vserver": takes verbs
+  std::span<const Option> options;
+  std::span<const Command* const> verbs;
+  std::span<const Command* const> tools;          // programs of their own
+  std::span<const std::string_view> subcommands;  // what the verb `config` takes, then a key
+  std::span<const std::string> keys;
+};
+
+// A script for bash that completes verbs, options, the names of guests and configuration keys.
+std::string format_bash_completion(const Completion& from);
 
 // The options as a fragment of a manual page in scdoc's format.
-std::string format_man_options(const Command& command);
+std::string format_man_options(std::span<const Option> options);
 
 }  // namespace vs

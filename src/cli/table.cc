@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace vs {
 namespace {
@@ -18,16 +19,6 @@ using Json = nlohmann::ordered_json;
 
 std::string dump(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7f;
-}
-
-std::string printable(std::string text) {
-  std::replace_if(text.begin(), text.end(), is_control, '?');
-  return text;
 }
 
 // Code points: bytes that do not continue one.
@@ -47,7 +38,7 @@ void Table::add_row(std::vector<std::string> cells) {
   VS_CHECK(cells.size() <= columns_.size());
   cells.resize(columns_.size());
   for (std::string& cell : cells)
-    cell = printable(std::move(cell));
+    cell = printable(cell);
   rows_.push_back(std::move(cells));
 }
 

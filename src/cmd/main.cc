@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <string_view>
 
 #include "base/log.h"
@@ -9,40 +11,29 @@
 
 namespace {
 
-int exit_code(vs::Errc code) {
-  switch (code) {
-    case vs::Errc::Usage: return 2;
-    case vs::Errc::NotFound: return 5;
-    case vs::Errc::Busy: return 4;
-    case vs::Errc::Unsupported: return 6;
-    case vs::Errc::System:
-    case vs::Errc::Config:
-    case vs::Errc::Internal: return 1;
+vs::Result<int> dispatch(std::string_view program, const std::vector<std::string>& words) {
+  for (const vs::Command* tool : vs::all_programs()) {
+    if (tool->name == program) return vs::run_command(*tool, words);
   }
-  return 1;
-}
-
-vs::Result<int> dispatch(std::string_view program, const vs::Words& args) {
-  if (program == "vserver-stat") return vs::run_stat(args);
-  if (program == "vps") return vs::run_vps(args);
-  if (args.size() == 3 && args[0] == "--ended") {
-    auto const status = vs::parse_base0(args[2]);
-    VS_TRY(vs::guest_ended(args[1], static_cast<int>(status.value_or(-1))));
+  // vs-guard becomes the command when its guest's init has ended.
+  if (words.size() == 3 && words[0] == "--ended") {
+    auto const status = vs::parse_base0(words[2]);
+    VS_TRY(vs::guest_ended(words[1], static_cast<int>(status.value_or(-1))));
     return 0;
   }
-  return vs::run_vserver(args);
+  return vs::run_vserver(words);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A descriptor of ours must never get the number 0, 1 or 2 by accident.
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR | O_NOCTTY) != fd) return 1;
+  }
   std::string_view program = argc > 0 ? argv[0] : "vserver";
   program.remove_prefix(program.rfind('/') + 1);
   vs::set_log_name(program);
-  vs::Words const args{argv + (argc > 0 ? 1 : 0), argv + argc};
-  auto const code = dispatch(program, args);
-  if (code) return *code;
-  fmt::print(stderr, "{}: {}\n", program, code.error().message());
-  if (!code.error().hint().empty()) fmt::print(stderr, "hint: {}\n", code.error().hint());
-  return exit_code(code.error().code());
+  auto const code = dispatch(program, {argv + (argc > 0 ? 1 : 0), argv + argc});
+  return code ? *code : vs::report_error(code.error());
 }

@@ -85,21 +85,26 @@ void relay(FdRef master, int stop = -1) {
 
 Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state,
                             const ExecRequest& request) {
+  bool const terminal = request.terminal == Terminal::Always ||
+                        (request.terminal == Terminal::Auto && ::isatty(STDIN_FILENO) == 1 &&
+                         ::isatty(STDOUT_FILENO) == 1);
   StagePlan plan;
   plan.cwd = request.cwd;
   plan.argv = request.argv;
   plan.envp = config.environment;
   const char* term = std::getenv("TERM");
   plan.envp.push_back(fmt::format("TERM={}", term != nullptr ? term : "linux"));
-  plan.envp.emplace_back("HOME=/root");
-  plan.envp.emplace_back("USER=root");
+  plan.envp.push_back(fmt::format("HOME={}", request.user.home));
+  for (const char* key : {"USER", "LOGNAME"})
+    plan.envp.push_back(fmt::format("{}={}", key, request.user.name));
   plan.envp.emplace_back("container=vserver");
+  plan.envp.insert(plan.envp.end(), request.env.begin(), request.env.end());
   auto& header = plan.header;
   header.mode = stage::Mode::Exec;
-  header.flags = (state.userns ? stage::kUserNs : 0U) | (request.terminal ? stage::kTerminal : 0U);
+  header.flags = (state.userns ? stage::kUserNs : 0U) | (terminal ? stage::kTerminal : 0U);
   header.base_id = state.userns ? state.xid << 16U : 0;
-  header.uid = request.uid;
-  header.gid = request.gid;
+  header.uid = request.user.uid;
+  header.gid = request.user.gid;
   header.ns_flags = state.ns_flags;
   header.capabilities = config.capabilities;
   if (config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !config.userns));
@@ -119,7 +124,7 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   auto const state = VS_TRY(RunDir::read_state(name));
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};
   if (!state || !cgroup.populated())
-    return Error::make(Errc::NotFound, "guest '{}' is not running", name)
+    return Error::make(Errc::NotRunning, "guest '{}' is not running", name)
         .hint(fmt::format("vserver {} start", name));
   Fd const init = VS_TRY(open_process(state->init), "guest '{}': its init", name);
   Fd const group = VS_TRY(cgroup.open_beside(state->init.pid));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -21,14 +22,10 @@ std::string libexec_dir(const std::string& self) {
   return exists(beside + "/vs-stage") ? beside : VS_LIBEXECDIR;
 }
 
-// Shows control characters as '?', so that a name from the command line cannot play with the
-// terminal that the error is printed on.
-std::string printable(const std::string& name) {
-  std::string out = name.substr(0, 80);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return name.size() > 80 ? out + "..." : out;
+// Of a name from the command line, for an error.
+std::string shown(const std::string& name) {
+  auto const text = printable(std::string_view{name}.substr(0, 80));
+  return name.size() > 80 ? text + "..." : text;
 }
 
 }  // namespace
@@ -57,7 +54,7 @@ Status check_name(const std::string& name) {
                       return alnum(c) || c == '.' || c == '_' || c == '-' || c == '+';
                     });
   if (good) return {};
-  return Error::make(Errc::Usage, "'{}' is not a guest's name", printable(name))
+  return Error::make(Errc::Usage, "'{}' is not a guest's name", shown(name))
       .hint("letters, digits and . _ - +, starting with a letter or digit, at most 64 characters");
 }
 

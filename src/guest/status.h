@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <map>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
 #include "guest/state.h"
@@ -17,10 +17,6 @@ struct GuestStatus {
   bool guarded = false;  // its vs-guard lives
   bool ready = false;    // its init has reported readiness
   std::size_t processes = 0;
-  std::uint64_t vsz = 0;  // bytes, sum over the processes
-  std::uint64_t rss = 0;
-  std::uint64_t user_ms = 0;
-  std::uint64_t system_ms = 0;
   std::int64_t uptime_s = 0;
 };
 
@@ -31,10 +27,15 @@ struct ContextOf {
   std::uint32_t xid = 0;
   std::string name;
 };
-ContextOf context_of(int pid);
 
-// The formats of the original's vserver-stat: four digits with K, M, G; and 1d02h03, 4h05m06, ...
-std::string stat_memory(std::uint64_t bytes);
-std::string stat_time(std::uint64_t milliseconds);
+// Which context a process is in; what was read once of a guest is kept.
+class ContextMap {
+ public:
+  // "ERR" when there is no such process any more. Valid as long as this object.
+  const ContextOf& find(int pid);
+
+ private:
+  std::map<std::string, ContextOf> known_;
+};
 
 }  // namespace vs

@@ -105,7 +105,7 @@ Status stop_guest(const std::string& name) {
   auto const state = VS_TRY(run.read());
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), name};
   if (!state && !cgroup.populated())
-    return Error::make(Errc::NotFound, "guest '{}' is not running", name);
+    return Error::make(Errc::NotRunning, "guest '{}' is not running", name);
   if (state) VS_TRY(wind_down(cgroup, *state, config.stop_timeout_s), "stop guest '{}'", name);
   return clear_run(run);
 }

@@ -9,7 +9,7 @@
 namespace vs {
 
 // Stops a guest: asks its init to shut down, waits up to the configured time, then SIGTERM to all,
-// five seconds, SIGKILL. Ends with nothing of the run left. Errc::NotFound when it does not run.
+// five seconds, SIGKILL. Ends with nothing of the run left. Errc::NotRunning when it does not run.
 Status stop_guest(const std::string& name);
 
 // Takes away what a run left on the host: processes, cgroups, addresses, run files. The caller

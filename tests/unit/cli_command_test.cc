@@ -20,7 +20,8 @@ constexpr Command kKill{.name = "kill",
                         .summary = "Signal the processes of a guest",
                         .options = kOptions,
                         .min_operands = 1,
-                        .max_operands = 2};
+                        .max_operands = 2,
+                        .program = "vserver"};
 
 using Words = std::vector<std::string>;
 
@@ -96,10 +97,11 @@ TEST(Command, ErrorsNameTheWordAndTheHelp) {
       {{"--al", "web1"}, "option '--al' is ambiguous: --all, --allow"},
       {{"--all=1", "web1"}, "option '--all' takes no argument"},
       {{"--help=1"}, "option '--help' takes no argument"},
+      {{"--all", "-ax"}, "unknown option '-x'"},
       {{"web1", "--signal"}, "option '--signal' needs its SIGNAL"},
       {{"web1", "-s"}, "option '-s' needs its SIGNAL"},
-      {{}, "'kill' needs GUEST..."},
-      {{"a", "b", "c"}, "'c' is one operand too many"},
+      {{}, "kill needs GUEST..."},
+      {{"a", "b", "c"}, "kill does not take 'c'"},
   };
   for (const auto& c : cases) {
     SCOPED_TRACE(c.expected);
@@ -111,6 +113,39 @@ TEST(Command, ErrorsNameTheWordAndTheHelp) {
     EXPECT_EQ(parsed.error().code(), Errc::Usage);
     EXPECT_EQ(parsed.error().hint(), "see 'vserver kill --help'");
   }
+}
+
+TEST(Command, TheGuestInFrontIsTheFirstOperandAndAlone) {
+  const auto parsed = parse_command(kKill, {"-s", "HUP"}, {"web1"});
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->operands, (Words{"web1"}));
+  const auto two = parse_command(kKill, {"web2"}, {"web1"});
+  ASSERT_FALSE(two);
+  EXPECT_EQ(two.error().message(), "kill does not take 'web2'");
+}
+
+TEST(Command, OptionsOfTheProgramAreKnownToItsVerbs) {
+  constexpr std::array kShared{Option{'v', "verbose", "", "Say more"}};
+  Command kill = kKill;
+  kill.common = kShared;
+  const auto parsed = parse_command(kill, {"web1", "-v", "--verb"});
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->all("verbose").size(), 2U);
+}
+
+TEST(Command, WordsOfAnotherProgramAreLeftAlone) {
+  constexpr Command kPs{.name = "vps",
+                        .operands = "[OPTION]...",
+                        .summary = "",
+                        .max_operands = kAnyNumber,
+                        .verbatim = true};
+  const auto parsed = parse_command(kPs, {"-ef", "--help", "--", "-x"});
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(parsed->operands, (Words{"-ef", "--help", "--", "-x"}));
+  EXPECT_FALSE(parsed->help_wanted);
+  EXPECT_TRUE(parse_command(kPs, {"--help"})->help_wanted);
+  EXPECT_TRUE(parse_command(kPs, {"--version"})->version_wanted);
+  EXPECT_EQ(parse_command(kPs, {"--help"}, {"web1"})->operands, (Words{"web1", "--help"}));
 }
 
 TEST(Command, ATableWithANameTwiceIsRefused) {

@@ -5,7 +5,7 @@
 
 #include "guest/paths.h"
 #include "guest/stage_plan.h"
-#include "guest/status.h"
+#include "guest/usage.h"
 
 namespace vs {
 namespace {

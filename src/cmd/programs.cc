@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cmd/commands.h"
+
+namespace vs {
+
+namespace {
+
+constexpr std::array kPrograms{&kStat, &kVps};
+
+}  // namespace
+
+std::span<const Command* const> all_programs() {
+  return kPrograms;
+}
+
+}  // namespace vs
