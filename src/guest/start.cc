@@ -190,10 +190,7 @@ Status spawn_init(Start& s) {
   }
   StageFds fds;
   Fd const guest = VS_TRY(s.cgroup.open_guest());
-  Fd const view =
-      s.config.net == NetMode::Private ? Fd{} : VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
   fds.cgroup = guest.get();
-  fds.net_ns = view.get();
   fds.v1_procs = VS_TRY(s.cgroup.open_v1_procs());
   s.stage.emplace(VS_TRY(run_stage(plan, fds)));
   s.reports = VS_TRY(follow_stage(s.stage->reports, [&](int pid) -> Status {

@@ -159,7 +159,7 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d?", "/run", "755", ""});
   ops.push_back({"p", "/proc", "", ""});
   if (config.sysfs) ops.push_back({"s", "/sys", "", ""});
-  ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "xD"});
+  ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "xDL"});
   for (auto const& node : kNodes)
     ops.push_back({"n", std::string{node[0]}, std::string{node[1]}, std::string{node[2]}});
   ops.push_back({"n", "/dev/console", "1:3", "600"});  // covered by the guest's own terminal
@@ -170,7 +170,7 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d", "/dev/shm", "1777", ""});
   ops.push_back({"d", "/dev/pts", "755", ""});
   ops.push_back({"d", "/dev/mqueue", "755", ""});
-  ops.push_back({"t", "/run", "mode=755," + owner, ""});
+  ops.push_back({"t", "/run", "mode=755," + owner, "L"});
   for (auto const path : kMasked)
     ops.push_back({"m", std::string{path}, "", ""});
   for (auto const path : kReadOnly)

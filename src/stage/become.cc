@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
 
@@ -18,7 +21,6 @@ namespace {
 
 constexpr unsigned long kDevptsMagic = 0x1cd1;
 constexpr int kLastCapability = 63;
-constexpr std::size_t kMaxStrings = 512;
 
 void drop_bounding(std::uint64_t keep) {
   for (int cap = 0; cap <= kLastCapability; ++cap) {
@@ -29,12 +31,38 @@ void drop_bounding(std::uint64_t keep) {
   }
 }
 
+// What the command's caller left inheritable would pass the bounding set at exec of a root program
+// (capabilities(7)); a new user namespace starts with nothing, the host's does not.
+void bound_own_sets(std::uint64_t keep) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[2] = {};
+  must(static_cast<int>(syscall(SYS_capget, &header, sets)), "bound the capabilities", "capget");
+  for (unsigned i = 0; i < 2; ++i) {
+    auto const part = static_cast<std::uint32_t>(keep >> (32 * i));
+    sets[i].permitted &= part;
+    sets[i].effective &= part;
+    sets[i].inheritable = 0;
+  }
+  must(static_cast<int>(syscall(SYS_capset, &header, sets)), "bound the capabilities", "capset");
+}
+
 void load_filter(const Plan& plan) {
   if (plan.header->n_filter == 0) return;
   sock_fprog const program{static_cast<unsigned short>(plan.header->n_filter),
                            static_cast<sock_filter*>(const_cast<void*>(plan.filter))};
   must(static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)),
        "load the seccomp filter");
+}
+
+// Arguments or environment of a program, pointing into the plan.
+char** string_array(Plan& plan, std::uint32_t count) {
+  void* room = mmap(nullptr, (count + std::size_t{1}) * sizeof(char*), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (room == MAP_FAILED) fail("exec", "too many arguments", errno);
+  auto** out = static_cast<char**>(room);
+  for (std::uint32_t i = 0; i < count; ++i)
+    out[i] = plan.strings.next();
+  return out;
 }
 
 }  // namespace
@@ -69,21 +97,14 @@ void become_guest(const Plan& plan) {
     must(static_cast<int>(
              syscall(SYS_setresuid, plan.header->uid, plan.header->uid, plan.header->uid)),
          "set uid");
+  if ((plan.header->flags & kUserNs) == 0) bound_own_sets(plan.header->capabilities);
 }
 
 void exec_program(Plan& plan) {
-  static char* argv[kMaxStrings];
-  static char* envp[kMaxStrings];
-  if (plan.header->n_argv == 0 || plan.header->n_argv >= kMaxStrings ||
-      plan.header->n_envp >= kMaxStrings)
-    fail("exec", "too many arguments", E2BIG);
-  for (std::uint32_t i = 0; i < plan.header->n_argv; ++i)
-    argv[i] = const_cast<char*>(plan.strings.next());
-  for (std::uint32_t i = 0; i < plan.header->n_envp; ++i)
-    envp[i] = const_cast<char*>(plan.strings.next());
-  // Everything but 0, 1, 2 goes away at exec; the report socket stays until then.
-  must(static_cast<int>(syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */)),
-       "close descriptors");
+  char** const argv = string_array(plan, plan.header->n_argv);
+  char** const envp = string_array(plan, plan.header->n_envp);
+  // The reports stay until exec has worked; nothing else is left by now.
+  must(fcntl(kReportFd, F_SETFD, FD_CLOEXEC), "close descriptors");
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -97,9 +118,9 @@ void exec_program(Plan& plan) {
                                       "/usr/bin",        "/sbin",          "/bin"};
   int err = ENOENT;
   for (const char* dir : kPath) {
-    char path[512];
+    char path[32 + NAME_MAX];
     if (snprintf(path, sizeof path, "%s/%s", dir, argv[0]) >= static_cast<int>(sizeof path))
-      continue;
+      fail("exec", argv[0], ENAMETOOLONG);
     execve(path, argv, envp);
     if (errno != ENOENT && errno != ENOTDIR) err = errno;
   }

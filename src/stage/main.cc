@@ -11,15 +11,6 @@
 
 namespace vs::stage {
 
-const char* Strings::next() {
-  const char* text = at;
-  while (at < end && *at != '\0')
-    ++at;
-  if (at >= end) fail("read the plan", "truncated", EBADMSG);
-  ++at;
-  return text;
-}
-
 namespace {
 
 void copy_text(char* to, std::size_t size, const char* from) {
@@ -80,18 +71,22 @@ Plan load_plan() {
   must(fstat(kPlanFd, &st), "read the plan");
   auto const size = static_cast<std::size_t>(st.st_size);
   if (size < sizeof(Header)) fail("read the plan", "too short", EBADMSG);
-  void* map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, kPlanFd, 0);
+  void* map = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, kPlanFd, 0);
   if (map == MAP_FAILED) fail("read the plan", "mmap", errno);
-  auto const* bytes = static_cast<const char*>(map);
-  auto const* header = reinterpret_cast<const Header*>(bytes);
-  std::size_t const rlimits = (sizeof(Header) + header->strings_size + 7) & ~std::size_t{7};
-  std::size_t const filter = rlimits + header->n_rlimits * sizeof(Rlimit);
-  if (header->magic != kPlanMagic || size < filter + header->n_filter * std::size_t{8})
-    fail("read the plan", "not a plan of this version", EBADMSG);
-  return {header,
-          {bytes + sizeof(Header), bytes + sizeof(Header) + header->strings_size},
-          reinterpret_cast<const Rlimit*>(bytes + rlimits),
-          bytes + filter};
+  Plan plan{};
+  const char* wrong = check_plan(static_cast<char*>(map), size, &plan);
+  if (wrong != nullptr) fail("read the plan", wrong, EBADMSG);
+  return plan;
+}
+
+void close_descriptors(int but) {
+  close(kPlanFd);
+  unsigned first = kReportFd + 1;
+  if (but >= static_cast<int>(first)) {
+    if (but > static_cast<int>(first)) close_range(first, static_cast<unsigned>(but) - 1);
+    first = static_cast<unsigned>(but) + 1;
+  }
+  must(close_range(first, ~0U), "close descriptors");
 }
 
 }  // namespace vs::stage

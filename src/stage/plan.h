@@ -16,9 +16,11 @@ enum : int {
   kCgroupFd = 5,    // the guest's cgroup on the unified hierarchy (O_PATH), or none
   kProcFd = 6,      // the host's /proc
   kInitFd = 7,      // Exec: pidfd of the guest's init
-  kNetNsFd = 8,     // Start: network namespace whose devices /sys shows, when the guest has none
+  kNetNsFd = 8,     // Start: network namespace whose devices /sys shows when the guest has none of
+                    // its own; not open: a new one with lo only
   kFirstV1Fd = 10,  // cgroup.procs of the context in each v1 hierarchy
 };
+constexpr std::uint32_t kMaxV1 = 32;
 
 enum class Mode : std::uint32_t { Start = 1, Exec = 2 };
 
@@ -66,15 +68,24 @@ struct Rlimit {
 };
 static_assert(sizeof(Rlimit) == 24);
 
-// Operations on the guest's tree, done as host root before it is sealed. Targets are resolved
-// inside the guest's root. First letter of the first string:
-//   t TARGET OPTIONS ATTR       new tmpfs (options "mode=755,size=64k"); ATTR D: device nodes work
-//   b TARGET SOURCE ATTR        bind mount of a host path; ATTR: r read-only, i idmapped, R
-//   recursive f TARGET TYPE,SOURCE,OPTIONS ATTR   any other file system n NAME MAJOR:MINOR
-//   MODE(octal)  character device node l NAME TARGET               symbolic link d NAME MODE(octal)
-//   directory m PATH                      mask: empty over a directory, /dev/null over a file;
-//   absent is fine r PATH                      read-only from here down; absent is fine p procfs at
-//   /proc      s   sysfs at /sys
+// Operations on the guest's tree, done as host root before it is sealed. Each is four strings:
+// kind, a, b, c. Paths are resolved inside the guest's root; the first letter of the kind says
+// what:
+//   t  TARGET OPTIONS ATTR              new tmpfs ("mode=755,size=64k"); D in ATTR: its device
+//                                       nodes work
+//   b  TARGET SOURCE ATTR               bind mount of a host path; R: with what is mounted below,
+//                                       i: owners through the guest's ids
+//   c  TARGET SOURCE ATTR               the guest's own SOURCE once more, with all that covers it
+//   f  TARGET TYPE,SOURCE,OPTIONS ATTR  any other file system
+//   n  NAME MAJOR:MINOR MODE            character device node
+//   l  NAME TARGET                      symbolic link
+//   d  NAME MODE                        directory
+//   m  PATH                             mask: nothing where a directory was, /dev/null where a file
+//                                       was; absent is fine
+//   r  PATH                             read-only from here down; absent is fine
+//   p                                   procfs at /proc
+//   s                                   sysfs at /sys
+// ATTR: r read-only, s nosuid, d nodev, x noexec, L refuse symbolic links in TARGET.
 // A '?' behind the letter makes a failure of this operation a warning.
 struct Report {
   enum class Kind : std::uint32_t { Error = 1, Init = 2, Await = 3, Descriptors = 4, Warning = 5 };

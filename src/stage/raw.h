@@ -65,15 +65,14 @@ inline int pivot_root(const char* new_root, const char* old) {
   return static_cast<int>(::syscall(SYS_pivot_root, new_root, old));
 }
 // Resolves path with root as "/": nothing in a hostile tree leads out of it.
-inline int open_in(int root, const char* path, int flags, unsigned mode = 0) {
+inline int open_in(int root, const char* path, int flags, std::uint64_t resolve = 0) {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.mode = mode;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve;
   return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
 }
-inline int close_from(unsigned first) {
-  return static_cast<int>(::syscall(SYS_close_range, first, ~0U, 0));
+inline int close_range(unsigned first, unsigned last, unsigned flags = 0) {
+  return static_cast<int>(::syscall(SYS_close_range, first, last, flags));
 }
 
 }  // namespace vs::stage

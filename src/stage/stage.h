@@ -3,18 +3,18 @@
 // a sealed memfd, speaks to the command by reports only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "stage/plan.h"
 
 namespace vs::stage {
 
-// A cursor over NUL-terminated strings inside the plan.
+// A cursor over NUL-terminated strings inside the plan. check_plan() counted them: next() is called
+// no more often than the header says.
 struct Strings {
-  const char* at;
-  const char* end;
-  // Next string; a truncated plan ends the program.
-  const char* next();
+  char* at;
+  char* next();
 };
 
 struct Plan {
@@ -23,6 +23,10 @@ struct Plan {
   const Rlimit* rlimits;
   const void* filter;
 };
+
+// Checks every count of a plan against its size and finds its parts; `bytes` is aligned to 8.
+// Returns what is wrong, or nullptr.
+const char* check_plan(char* bytes, std::size_t size, Plan* out);
 
 // Ends the program: reports step, detail and err to the command.
 [[noreturn]] void fail(const char* step, const char* detail, int err);
@@ -34,15 +38,19 @@ void report(Report::Kind kind, int value, const char* step, const char* detail,
 // Waits for the command's byte after an Await report.
 void await(const char* step);
 
-// Maps the plan from kPlanFd and checks its frame.
+// Maps the plan from kPlanFd, privately and writable: strings are split in place.
 Plan load_plan();
 
 // The tree as host root: tmpfs, binds, nodes, masks (see plan.h); `userns` for idmapped mounts,
 // `proc` and `sys` are detached mounts made in the guest's namespaces (or -1).
 void apply_ops(Plan& plan, int root, int userns, int proc, int sys);
 
-// rlimits, bounding set, ids, seccomp; the last things before exec.
+// Bounding set, ids, seccomp, and without a user namespace the other capability sets: afterwards
+// the process has nothing that the guest's root has not.
 void become_guest(const Plan& plan);
+// Closes all descriptors but 0, 1, 2, the reports and `but` (-1: none). Not left to exec: a
+// script's interpreter "/proc/self/fd/N/..." is looked up before exec closes anything.
+void close_descriptors(int but);
 // execve with argv and envp of the plan; does not return.
 [[noreturn]] void exec_program(Plan& plan);
 // A terminal of the guest's own devpts: returns the slave, sends the master to the command.

@@ -75,7 +75,8 @@ int open_ns(int pid, const char* kind) {
 // network namespace. It shares memory and descriptors with the outer, so it costs no copies.
 struct NamespacedMounts {
   int pid_ns_init;  // pidfd of the guest's init
-  int net_ns;       // whose devices /sys shows
+  bool want_sys;
+  int net_ns;  // whose devices /sys shows; -1: the helper's own
   int proc;
   int sys;
   int error;
@@ -96,8 +97,8 @@ int make_namespaced(void* argument) {
   constexpr unsigned kAttr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   want->proc = make_fs("proc", kAttr);
   if (want->proc < 0) want->error = errno;
-  if (want->net_ns >= 0 && want->error == 0) {
-    if (setns(want->net_ns, CLONE_NEWNET) == 0)
+  if (want->want_sys && want->error == 0) {
+    if (want->net_ns < 0 || setns(want->net_ns, CLONE_NEWNET) == 0)
       want->sys = make_fs("sysfs", kAttr | MOUNT_ATTR_RDONLY);
     if (want->sys < 0) want->error = errno;
   }
@@ -107,8 +108,10 @@ int make_namespaced(void* argument) {
 void make_namespaced_mounts(NamespacedMounts& want) {
   alignas(16) static char stack[16384];
   must(setns(want.pid_ns_init, CLONE_NEWPID), "enter the guest's pid namespace");
+  // A new network namespace has nothing but lo: the host's would show all its devices.
+  int const net = want.want_sys && want.net_ns < 0 ? CLONE_NEWNET : 0;
   int const pid = clone(make_namespaced, stack + sizeof stack,
-                        CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &want);
+                        CLONE_VM | CLONE_VFORK | CLONE_FILES | net | SIGCHLD, &want);
   must(pid, "mount proc", "clone");
   waitpid(pid, nullptr, 0);
   if (want.error != 0) fail("mount proc and sysfs", "", want.error);
@@ -171,7 +174,7 @@ void open_console(const Header& header) {
                           const char* cwd) {
   char byte = 0;
   if (read(gate, &byte, 1) != 1) fail("wait for the tree", "the builder went away", ECANCELED);
-  close(gate);
+  close_descriptors(-1);
   // Its parent exits now; what the kernel would send is not for the guest's init.
   prctl(PR_SET_PDEATHSIG, 0);
   must(unshare(CLONE_NEWNS), "take the mount namespace");
@@ -179,8 +182,8 @@ void open_console(const Header& header) {
   if ((plan.header->flags & kUserNs) != 0) {
     must(static_cast<int>(syscall(SYS_setresgid, 0, 0, 0)), "become guest root");
     must(static_cast<int>(syscall(SYS_setresuid, 0, 0, 0)), "become guest root");
-    must(static_cast<int>(syscall(SYS_setgroups, 0, nullptr)), "become guest root");
   }
+  must(static_cast<int>(syscall(SYS_setgroups, 0, nullptr)), "drop groups");
   must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide from tracing");
   must(setsid(), "new session");
   mount_inside();
@@ -217,12 +220,19 @@ Child clone_init(Plan& plan, const char* host, const char* domain, const char* c
   return {pid, pidfd, gate[1]};
 }
 
+const char* limit_name(std::uint32_t resource) {
+  static const char* const kNames[] = {
+      "cpu",     "fsize", "data",  "stack",      "core",     "rss",  "nproc",  "nofile",
+      "memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"};
+  return resource < sizeof kNames / sizeof *kNames ? kNames[resource] : "of an unknown kind";
+}
+
 void set_limits(const Plan& plan, int pid) {
   for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
     auto const& row = plan.rlimits[i];
     rlimit const limit{row.soft, row.hard};
     if (prlimit(pid, static_cast<int>(row.resource), &limit, nullptr) < 0)
-      report(Report::Kind::Warning, errno, "set a resource limit", "");
+      report(Report::Kind::Warning, errno, "set the limit", limit_name(row.resource));
   }
   if (plan.header->nice != 0)
     must(setpriority(PRIO_PROCESS, static_cast<id_t>(pid), plan.header->nice), "set nice");
@@ -251,6 +261,8 @@ void start(Plan& plan) {
   const char* host = plan.strings.next();
   const char* domain = plan.strings.next();
   const char* cwd = plan.strings.next();
+  // Asked before any descriptor of our own can have the number.
+  int const net_ns = fcntl(kNetNsFd, F_GETFD) >= 0 ? kNetNsFd : -1;
   join_v1(header);
   int const tree =
       must(open_tree(AT_FDCWD, root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
@@ -273,14 +285,14 @@ void start(Plan& plan) {
   }
   report(Report::Kind::Init, init.pid, "init", "");
 
-  NamespacedMounts want{init.pidfd, -1, -1, -1, 0};
-  if ((header.flags & kSysfs) != 0)
-    want.net_ns =
-        (header.flags & kNetNs) != 0 ? open_ns(init.pid, "net") : static_cast<int>(kNetNsFd);
+  NamespacedMounts want{init.pidfd, (header.flags & kSysfs) != 0, net_ns, -1, -1, 0};
+  if (want.want_sys && (header.flags & kNetNs) != 0) want.net_ns = open_ns(init.pid, "net");
   make_namespaced_mounts(want);
 
   std::uint64_t const idmap = (header.flags & kIdmapRoot) != 0 ? MOUNT_ATTR_IDMAP : 0;
-  must(set_mount_attr(tree, AT_RECURSIVE, MOUNT_ATTR_NODEV | idmap, 0, idmap != 0 ? userns : 0),
+  // Private: cloned from a shared mount it would pass all that is mounted on it to the host's tree.
+  must(set_mount_attr(tree, AT_RECURSIVE, MOUNT_ATTR_NODEV | idmap, 0, idmap != 0 ? userns : 0,
+                      MS_PRIVATE),
        idmap != 0 ? "map the owners of the root (idmapped mount)" : "restrict the root", root);
   attach_root(tree, root);
   apply_ops(plan, tree, userns, want.proc, want.sys);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -14,10 +15,10 @@ namespace vs::stage {
 namespace {
 
 struct Op {
-  const char* kind;
-  const char* a;
-  const char* b;
-  const char* c;
+  char* kind;
+  char* a;
+  char* b;
+  char* c;
   [[nodiscard]] bool optional() const { return kind[1] == '?'; }
 };
 
@@ -31,12 +32,10 @@ struct Ctx {
 
 constexpr unsigned kLocked = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
-// Gives "key=value,flag" to a new file system.
-int set_options(int fs, const char* options) {
-  char text[256];
-  if (strlen(options) >= sizeof text) return errno = EINVAL, -1;
-  strcpy(text, options);
-  for (char* item = text; item != nullptr && *item != '\0';) {
+// Gives "key=value,flag" to a new file system; splits the text in place. A single value longer than
+// 255 bytes is the kernel's to refuse (EINVAL).
+int set_options(int fs, char* options) {
+  for (char* item = options; item != nullptr && *item != '\0';) {
     char* comma = strchr(item, ',');
     if (comma != nullptr) *comma++ = '\0';
     char* value = strchr(item, '=');
@@ -49,7 +48,7 @@ int set_options(int fs, const char* options) {
   return 0;
 }
 
-int new_mount(const char* type, const char* source, const char* options, unsigned attr) {
+int new_mount(const char* type, const char* source, char* options, unsigned attr) {
   int const fs = fsopen(type);
   if (fs < 0) return -1;
   if (*source != '\0' && fsconfig(fs, FSCONFIG_SET_STRING, "source", source) < 0) return -1;
@@ -71,8 +70,11 @@ unsigned attributes(const char* letters) {
   return attr;
 }
 
-int attach(const Ctx& ctx, int mount, const char* target) {
-  int const at = open_in(ctx.root, target, O_PATH);
+// What the helper itself mounts goes to real directories: a link in a tree that was prepared before
+// the start would put one of them under another, or split them from their masks.
+int attach(const Ctx& ctx, int mount, const char* target, const char* letters) {
+  int const at =
+      open_in(ctx.root, target, O_PATH, strchr(letters, 'L') != nullptr ? RESOLVE_NO_SYMLINKS : 0);
   if (at < 0) return -1;
   int const done = move_mount(mount, at);
   close(at);
@@ -84,7 +86,7 @@ int do_tmpfs(const Ctx& ctx, const Op& op) {
   int const mount =
       new_mount("tmpfs", "tmpfs", op.b,
                 attributes(op.c) | (strchr(op.c, 'D') != nullptr ? MOUNT_ATTR_NOSUID : kLocked));
-  return mount < 0 ? -1 : attach(ctx, mount, op.a);
+  return mount < 0 ? -1 : attach(ctx, mount, op.a, op.c);
 }
 
 int do_bind(const Ctx& ctx, const Op& op) {
@@ -94,38 +96,34 @@ int do_bind(const Ctx& ctx, const Op& op) {
   std::uint64_t attr = attributes(op.c) | MOUNT_ATTR_NODEV;
   bool const idmap = strchr(op.c, 'i') != nullptr && ctx.userns >= 0;
   if (idmap) attr |= MOUNT_ATTR_IDMAP;
-  if (set_mount_attr(mount, recursive, attr, 0, idmap ? ctx.userns : 0) < 0) return -1;
-  return attach(ctx, mount, op.a);
+  if (set_mount_attr(mount, recursive, attr, 0, idmap ? ctx.userns : 0, MS_PRIVATE) < 0) return -1;
+  return attach(ctx, mount, op.a, op.c);
 }
 
 int do_other(const Ctx& ctx, const Op& op) {
-  char text[512];
-  if (strlen(op.b) >= sizeof text) return errno = EINVAL, -1;
-  strcpy(text, op.b);
-  char* source = strchr(text, ',');
+  char* source = strchr(op.b, ',');
   if (source == nullptr) return errno = EINVAL, -1;
   *source++ = '\0';
   char* options = strchr(source, ',');
   if (options != nullptr) *options++ = '\0';
-  int const mount = new_mount(text, source, options != nullptr ? options : "",
+  int const mount = new_mount(op.b, source, options != nullptr ? options : source + strlen(source),
                               attributes(op.c) | MOUNT_ATTR_NODEV);
   if (mount < 0) return -1;
   if (strchr(op.c, 'i') != nullptr && ctx.userns >= 0 &&
       set_mount_attr(mount, 0, MOUNT_ATTR_IDMAP, 0, ctx.userns) < 0)
     return -1;
-  return attach(ctx, mount, op.a);
+  return attach(ctx, mount, op.a, op.c);
 }
 
 // Splits PATH into an open parent and the last name.
-int open_parent(const Ctx& ctx, const char* path, const char** name) {
-  char parent[256];
-  const char* slash = strrchr(path, '/');
+int open_parent(const Ctx& ctx, char* path, const char** name) {
+  char* slash = strrchr(path, '/');
   *name = slash != nullptr ? slash + 1 : path;
-  auto const length = slash != nullptr ? static_cast<std::size_t>(slash - path) : 0;
-  if (length >= sizeof parent) return errno = ENAMETOOLONG, -1;
-  memcpy(parent, path, length);
-  parent[length] = '\0';
-  return open_in(ctx.root, length != 0 ? parent : "/", O_PATH | O_DIRECTORY);
+  if (slash == nullptr || slash == path) return open_in(ctx.root, "/", O_PATH | O_DIRECTORY);
+  *slash = '\0';
+  int const dir = open_in(ctx.root, path, O_PATH | O_DIRECTORY);
+  *slash = '/';
+  return dir;
 }
 
 int do_entry(const Ctx& ctx, const Op& op) {
@@ -154,16 +152,16 @@ int do_entry(const Ctx& ctx, const Op& op) {
 }
 
 int do_mask(const Ctx& ctx, const Op& op) {
-  int const at = open_in(ctx.root, op.a, O_PATH);
+  int const at = open_in(ctx.root, op.a, O_PATH, RESOLVE_NO_SYMLINKS);
   if (at < 0) return errno == ENOENT ? 0 : -1;
   struct stat st {};
   if (fstat(at, &st) < 0) return -1;
   int mount = -1;
   if (S_ISDIR(st.st_mode)) {
-    mount = new_mount("tmpfs", "tmpfs", "mode=555,size=4k,nr_inodes=2",
-                      kLocked | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
+    char options[] = "mode=555,size=4k,nr_inodes=2";
+    mount = new_mount("tmpfs", "tmpfs", options, kLocked | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
   } else {
-    int const null = open_in(ctx.root, "/dev/null", O_PATH);
+    int const null = open_in(ctx.root, "/dev/null", O_PATH, RESOLVE_NO_SYMLINKS);
     // The node itself, not what a hostile tree calls so: the mount over /dev is already ours.
     if (null >= 0) mount = open_tree(null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
     close(null);
@@ -175,32 +173,41 @@ int do_mask(const Ctx& ctx, const Op& op) {
   return done;
 }
 
-int do_read_only(const Ctx& ctx, const Op& op) {
-  int const at = open_in(ctx.root, op.a, O_PATH);
-  if (at < 0) return errno == ENOENT ? 0 : -1;
+// A part of the guest's tree with all that is mounted below it, as a detached mount.
+int clone_own(const Ctx& ctx, const char* path, std::uint64_t attr) {
+  int const at = open_in(ctx.root, path, O_PATH, RESOLVE_NO_SYMLINKS);
+  if (at < 0) return -1;
   int const mount =
       open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
-  if (mount < 0) return -1;
-  if (set_mount_attr(mount, AT_RECURSIVE, MOUNT_ATTR_RDONLY | kLocked | MOUNT_ATTR_NOEXEC) < 0)
-    return -1;
-  int const done = move_mount(mount, at);
-  close(mount);
   close(at);
-  return done;
+  if (mount < 0 || set_mount_attr(mount, AT_RECURSIVE, attr) < 0) return -1;
+  return mount;
+}
+
+int do_clone(const Ctx& ctx, const Op& op) {
+  int const mount = clone_own(ctx, op.b, attributes(op.c));
+  return mount < 0 ? -1 : attach(ctx, mount, op.a, op.c);
+}
+
+int do_read_only(const Ctx& ctx, const Op& op) {
+  int const mount = clone_own(ctx, op.a, MOUNT_ATTR_RDONLY | kLocked | MOUNT_ATTR_NOEXEC);
+  if (mount < 0) return errno == ENOENT ? 0 : -1;
+  return attach(ctx, mount, op.a, "L");
 }
 
 int apply(const Ctx& ctx, const Op& op) {
   switch (op.kind[0]) {
     case 't': return do_tmpfs(ctx, op);
     case 'b': return do_bind(ctx, op);
+    case 'c': return do_clone(ctx, op);
     case 'f': return do_other(ctx, op);
     case 'n':
     case 'l':
     case 'd': return do_entry(ctx, op);
     case 'm': return do_mask(ctx, op);
     case 'r': return do_read_only(ctx, op);
-    case 'p': return attach(ctx, ctx.proc, "/proc");
-    case 's': return attach(ctx, ctx.sys, "/sys");
+    case 'p': return attach(ctx, ctx.proc, "/proc", "L");
+    case 's': return attach(ctx, ctx.sys, "/sys", "L");
     default: return errno = EBADMSG, -1;
   }
 }
@@ -217,8 +224,11 @@ void apply_ops(Plan& plan, int root, int userns, int proc, int sys) {
     op.b = plan.strings.next();
     op.c = plan.strings.next();
     if (apply(ctx, op) >= 0) continue;
+    const char* what = op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a;
+    // Only where links are refused: elsewhere it is a circle of them, and ELOOP says so.
+    bool const link = errno == ELOOP && (*op.a == '\0' || strchr(op.c, 'L') != nullptr);
     if (!op.optional())
-      fail("prepare", op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a, errno);
+      fail(link ? "mount over a symbolic link at" : "prepare", what, link ? ENOTDIR : errno);
     report(Report::Kind::Warning, errno, "prepare", op.a);
   }
 }
