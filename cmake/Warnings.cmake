@@ -9,7 +9,7 @@ target_compile_options(vs_warnings INTERFACE
 
 add_library(vs_product INTERFACE)
 target_link_libraries(vs_product INTERFACE vs_warnings)
-target_include_directories(vs_product INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(vs_product INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 target_compile_definitions(vs_product INTERFACE
   _GNU_SOURCE VS_VERSION="${PROJECT_VERSION}" $<$<BOOL:${VS_TEST_SEAM}>:VS_TEST_SEAM>
   $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2> _GLIBCXX_ASSERTIONS)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# add_bpf_skeleton(NAME SOURCE): the target bpf::NAME with NAME.skel.h. Needs clang, llvm-strip, bpftool.
+find_program(BPF_CLANG NAMES clang clang-14 REQUIRED)
+find_program(BPF_STRIP NAMES llvm-strip llvm-strip-14 REQUIRED)
+find_program(BPFTOOL NAMES bpftool HINTS /usr/sbin REQUIRED)
+string(REGEX REPLACE "^(aarch64|arm64)$" "arm64" VS_BPF_ARCH "${CMAKE_SYSTEM_PROCESSOR}")
+string(REGEX REPLACE "^(x86_64|amd64)$" "x86" VS_BPF_ARCH "${VS_BPF_ARCH}")
+
+function(add_bpf_skeleton name source)
+  set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
+  set(header ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf)
+  add_custom_command(OUTPUT ${object}
+    COMMAND ${BPF_CLANG} -target bpf -g -O2 -std=gnu11 -Wall -Wextra -Werror
+            -D__TARGET_ARCH_${VS_BPF_ARCH} -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -MD -MF ${object}.d
+            -c ${source} -o ${object}
+    COMMAND ${BPF_STRIP} -g ${object}
+    DEPENDS ${source} DEPFILE ${object}.d COMMENT "BPF ${name}" VERBATIM)
+  add_custom_command(OUTPUT ${header}
+    COMMAND sh -c "'${BPFTOOL}' gen skeleton '${object}' name '${name}' >'${header}.tmp' && mv '${header}.tmp' '${header}'"
+    DEPENDS ${object} COMMENT "BPF skeleton ${name}" VERBATIM)
+  add_custom_target(bpf_${name} DEPENDS ${header})
+  add_library(bpf_${name}_skeleton INTERFACE)
+  add_dependencies(bpf_${name}_skeleton bpf_${name})
+  target_include_directories(bpf_${name}_skeleton SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/bpf)
+  add_library(bpf::${name} ALIAS bpf_${name}_skeleton)
+endfunction()

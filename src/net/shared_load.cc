@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "net/shared_load.h"
+
+#include <net.skel.h>
+#include <net/if.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/log.h"
+#include "base/scope_exit.h"
+#include "base/text.h"
+#include "bpf/abi.h"
+#include "sys/bpf.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+struct Destroy {
+  void operator()(net* skeleton) const noexcept { net::destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<net, Destroy>;
+using State = BpfMap<std::uint32_t, vs_state>;
+
+struct Hook {
+  std::string_view pin;  // name of the link's pin
+  bpf_program* (*program)(const net&);
+};
+
+#define VS_HOOK(name)                                     \
+  Hook {                                                  \
+#name, [](const net& s) { return s.progs.vs_##name; } \
+  }
+// The guard comes first: what has no rule yet gets no packet out.
+constexpr std::array kHooks{
+    VS_HOOK(egress),       VS_HOOK(ingress),      VS_HOOK(sock_create),  VS_HOOK(sock_release),
+    VS_HOOK(setsockopt),   VS_HOOK(bind4_hook),   VS_HOOK(bind6_hook),   VS_HOOK(connect4),
+    VS_HOOK(connect6),     VS_HOOK(sendmsg4),     VS_HOOK(sendmsg6),     VS_HOOK(recvmsg4),
+    VS_HOOK(recvmsg6),     VS_HOOK(getpeername4), VS_HOOK(getpeername6), VS_HOOK(getsockname4),
+    VS_HOOK(getsockname6),
+};
+#undef VS_HOOK
+
+constexpr std::string_view kDevicePin = "dev_";
+constexpr std::string_view kLookupPin = "link_lookup";
+// Our filter on a device of a kernel without tcx: "vs" as priority.
+constexpr std::uint32_t kFilterHandle = 1;
+constexpr std::uint32_t kFilterPriority = 0x7673;
+
+int print_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+  if (log_level < Level::Debug || level == LIBBPF_DEBUG) return 0;
+  std::array<char, 1024> text{};
+  ::vsnprintf(text.data(), text.size(), format, arguments);
+  debug("libbpf: {}", trim(text.data()));
+  return 0;
+}
+
+std::uint64_t programs_hash() {
+  std::size_t size = 0;
+  auto const* const bytes = static_cast<const unsigned char*>(net::elf_bytes(&size));
+  std::uint64_t h = 0xcbf29ce484222325ULL;
+  for (std::size_t i = 0; i < size; ++i)
+    h = (h ^ bytes[i]) * 0x100000001b3ULL;
+  return h;
+}
+
+Result<std::uint64_t> cgroup_id(const std::string& path) {
+  struct stat st {};
+  // The id of a cgroup is the inode of its directory.
+  if (::stat(path.c_str(), &st) != 0) return Error::system(errno, "cgroup {}", path);
+  return st.st_ino;
+}
+
+Result<Skeleton> open_skeleton() {
+  ::libbpf_set_print(print_libbpf);
+  Skeleton skeleton{net::open()};
+  if (!skeleton) return Error::system(errno, "open the network programs");
+  return skeleton;
+}
+
+Error load_error(int err) {
+  return Error::system(err, "load the network programs")
+      .with_code(Errc::Unsupported)
+      .hint(
+          "the shared network needs Linux 6.1 with CONFIG_CGROUP_BPF and "
+          "CONFIG_DEBUG_INFO_BTF; 'net/mode' private works without (-vv shows why)");
+}
+
+// Runs a body in a child process inside a fresh cgroup below parent.
+template <class Body>
+Status in_cgroup(const std::string& parent, Body body) {
+  auto const path = fmt::format("{}/.probe-{}", parent, ::getpid());
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return Error::system(errno, "mkdir {}", path);
+  pid_t const pid = ::fork();
+  if (pid == 0) {
+    if (!write_knob(path + "/cgroup.procs", "0")) ::_exit(1);
+    body();
+    ::_exit(0);
+  }
+  int status = -1;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::rmdir(path.c_str());
+  if (status != 0) return Error::make(Errc::System, "no process could enter {}", path);
+  return {};
+}
+
+// The level of a context's cgroup below the root of all. Asked of the kernel: when we run in a
+// container of our own, what we see of the tree does not tell.
+Result<std::uint32_t> measure_level(const std::string& parent) {
+  Skeleton const probe = VS_TRY(open_skeleton());
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, probe->obj)
+      bpf_program__set_autoload(program, program == probe->progs.vs_probe_level);
+  if (int const err = net::load(probe.get()); err != 0) return load_error(-err);
+  std::uint32_t const zero = 0;
+  vs_state state{};
+  state.parent = VS_TRY(cgroup_id(parent));
+  auto const map = FdRef::raw(bpf_map__fd(probe->maps.state));
+  VS_TRY(bpf_raw::update(map, &zero, &state));
+  Fd const dir = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY));
+  bpf_link* const link = bpf_program__attach_cgroup(probe->progs.vs_probe_level, dir.get());
+  if (link == nullptr) return Error::system(errno, "attach to {}", parent);
+  ScopeExit detach{[&]() noexcept { bpf_link__destroy(link); }};
+  VS_TRY(in_cgroup(parent, [] { Fd const any{::socket(AF_INET, SOCK_DGRAM, 0)}; }));
+  VS_TRY(bpf_raw::lookup(map, &zero, &state));
+  if (state.level_probe == 0)
+    return Error::make(Errc::Unsupported, "the level of {} could not be measured", parent);
+  return static_cast<std::uint32_t>(state.level_probe);
+}
+
+// ---- what is in force ---------------------------------------------------------------------------
+
+std::string link_pin(const std::string& pins, std::string_view name) {
+  return fmt::format("{}/link_{}", pins, name);
+}
+
+bool is_live(const std::string& pin, std::uint64_t target) {
+  auto const link = open_pinned(pin);
+  if (!link) return false;
+  auto const at = link_target(*link);
+  return at && *at == target;
+}
+
+std::vector<unsigned> devices() {
+  std::vector<unsigned> out;
+  auto* const all = ::if_nameindex();
+  if (all == nullptr) return out;
+  for (auto const* one = all; one->if_index != 0; ++one)
+    out.push_back(one->if_index);
+  ::if_freenameindex(all);
+  return out;
+}
+
+std::string device_pin(const std::string& pins, unsigned device) {
+  return fmt::format("{}/{}{}", pins, kDevicePin, device);
+}
+
+// On kernels before 6.6.
+bool has_filter(unsigned device) {
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
+              .attach_point = BPF_TC_INGRESS);
+  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kFilterHandle, .priority = kFilterPriority);
+  return bpf_tc_query(&hook, &options) == 0;
+}
+
+struct Wanted {
+  std::uint64_t parent;
+  std::uint64_t netns;
+  std::uint64_t programs;
+};
+
+// True when nothing is to be done: a handful of system calls at each start.
+bool in_force(const std::string& pins, const Wanted& wanted) {
+  auto const map = State::open(pins + "/state");
+  if (!map) return false;
+  auto const state = map->get(0);
+  if (!state || !*state) return false;
+  if ((*state)->abi != VS_NET_ABI || (*state)->programs != wanted.programs ||
+      (*state)->parent != wanted.parent || (*state)->netns != wanted.netns)
+    return false;
+  for (auto const& hook : kHooks) {
+    if (!is_live(link_pin(pins, hook.pin), wanted.parent)) return false;
+  }
+  bool const filters = exists(fmt::format("{}/{}", pins, kLookupPin));
+  auto const now = devices();
+  return std::all_of(now.begin(), now.end(), [&](unsigned device) {
+    return filters ? has_filter(device) : is_live(device_pin(pins, device), device);
+  });
+}
+
+// ---- loading ------------------------------------------------------------------------------------
+
+Status pin_maps(const Skeleton& skeleton, const std::string& pins) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, skeleton->obj) {
+    std::string_view const name = bpf_map__name(map);
+    // Constants of the programs (".rodata"): each version has its own.
+    if (name.find('.') != std::string_view::npos) continue;
+    if (int const err = bpf_map__set_pin_path(map, fmt::format("{}/{}", pins, name).c_str());
+        err != 0)
+      return Error::system(-err, "map {}", name);
+  }
+  return {};
+}
+
+Result<Skeleton> load_programs(const std::string& pins, std::uint32_t level, std::uint64_t netns) {
+  auto skeleton = VS_TRY(open_skeleton());
+  skeleton->rodata->vs_level = level;
+  skeleton->rodata->vs_netns = netns;
+  bpf_program__set_autoload(skeleton->progs.vs_probe_level, false);
+  VS_TRY(pin_maps(skeleton, pins));
+  if (int const err = net::load(skeleton.get()); err != 0) return load_error(-err);
+  return skeleton;
+}
+
+// Pins a new link under a name that may have an old one: the new one is in force before the old one
+// goes.
+Status pin_link(int link, const std::string& pin) {
+  auto const fresh = pin + "~";
+  ::unlink(fresh.c_str());
+  if (::bpf_obj_pin(link, fresh.c_str()) != 0) return Error::system(errno, "pin {}", fresh);
+  if (::rename(fresh.c_str(), pin.c_str()) != 0) return Error::system(errno, "rename {}", fresh);
+  return {};
+}
+
+Status attach_hook(const Hook& hook, const net& skeleton, const std::string& pins, FdRef parent,
+                   std::uint64_t parent_id) {
+  auto* const program = hook.program(skeleton);
+  auto const pin = link_pin(pins, hook.pin);
+  if (is_live(pin, parent_id)) {
+    Fd const link = VS_TRY(open_pinned(pin));
+    if (::bpf_link_update(link.get(), bpf_program__fd(program), nullptr) != 0)
+      return Error::system(errno, "exchange program {}", hook.pin);
+    return {};
+  }
+  Fd const link{::bpf_link_create(bpf_program__fd(program), parent.get(),
+                                  bpf_program__expected_attach_type(program), nullptr)};
+  if (!link) return Error::system(errno, "attach program {}", hook.pin);
+  return pin_link(link.get(), pin);
+}
+
+Status attach_filter(const net& skeleton, unsigned device) {
+  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
+              .attach_point = BPF_TC_INGRESS);
+  if (int const err = bpf_tc_hook_create(&hook); err != 0 && err != -EEXIST)
+    return Error::system(-err, "ingress of device {}", device)
+        .hint("kernels before 6.6 need the module sch_ingress and cls_bpf");
+  LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = bpf_program__fd(skeleton.progs.vs_steer),
+              .flags = BPF_TC_F_REPLACE, .handle = kFilterHandle, .priority = kFilterPriority);
+  if (int const err = bpf_tc_attach(&hook, &options); err != 0)
+    return Error::system(-err, "filter on device {}", device);
+  return {};
+}
+
+// Steers on one device: by a link of its own from 6.6 on, by a filter and the lookup program
+// before.
+Result<bool> attach_device(const net& skeleton, const std::string& pins, unsigned device) {
+  auto const pin = device_pin(pins, device);
+  auto const program = FdRef::raw(bpf_program__fd(skeleton.progs.vs_steer));
+  if (is_live(pin, device)) {
+    Fd const link = VS_TRY(open_pinned(pin));
+    if (::bpf_link_update(link.get(), program.get(), nullptr) != 0)
+      return Error::system(errno, "exchange the program of device {}", device);
+    return true;
+  }
+  auto const link = attach_tcx_ingress(program, device);
+  if (link) {
+    VS_TRY(pin_link(link->get(), pin));
+    return true;
+  }
+  if (link.error().sys() != EINVAL) return link.error();
+  VS_TRY(attach_filter(skeleton, device));
+  return false;
+}
+
+Status attach_lookup(const net& skeleton, const std::string& pins) {
+  auto const pin = fmt::format("{}/{}", pins, kLookupPin);
+  Fd const netns = VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
+  auto const program = bpf_program__fd(skeleton.progs.vs_lookup);
+  if (auto const old = open_pinned(pin)) {
+    if (::bpf_link_update(old->get(), program, nullptr) == 0) return {};
+  }
+  Fd const link{::bpf_link_create(program, netns.get(), BPF_SK_LOOKUP, nullptr)};
+  if (!link) return Error::system(errno, "attach the lookup program");
+  return pin_link(link.get(), pin);
+}
+
+Status attach_devices(const net& skeleton, const std::string& pins) {
+  bool all_links = true;
+  for (auto const device : devices()) {
+    auto const done = attach_device(skeleton, pins, device);
+    // A device may go while we look at it.
+    if (!done && done.error().sys() == ENODEV) continue;
+    all_links = VS_TRY(done) && all_links;
+  }
+  return all_links ? Status{} : attach_lookup(skeleton, pins);
+}
+
+// Pins of devices that are gone.
+Status drop_stale(const std::string& pins) {
+  Fd const dir = VS_TRY(open_path(pins, O_RDONLY | O_DIRECTORY));
+  for (auto const& name : VS_TRY(list_dir(dir))) {
+    if (!name.starts_with(kDevicePin)) continue;
+    auto const device = parse_decimal(std::string_view{name}.substr(kDevicePin.size()));
+    if (!device || !is_live(fmt::format("{}/{}", pins, name), *device))
+      ::unlink(fmt::format("{}/{}", pins, name).c_str());
+  }
+  return {};
+}
+
+}  // namespace
+
+Status load_shared(const std::string& parent, const std::string& pins) {
+  Wanted const wanted{VS_TRY(cgroup_id(parent)), VS_TRY(netns_cookie()), programs_hash()};
+  if (in_force(pins, wanted)) return {};
+  if (::mkdir(pins.c_str(), 0700) != 0 && errno != EEXIST)
+    return Error::system(errno, "mkdir {}", pins);
+  auto const level = VS_TRY(measure_level(parent));
+  auto const skeleton = VS_TRY(load_programs(pins, level, wanted.netns));
+  Fd const dir = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY));
+  for (auto const& hook : kHooks)
+    VS_TRY(attach_hook(hook, *skeleton, pins, dir, wanted.parent), "shared network");
+  VS_TRY(attach_devices(*skeleton, pins), "shared network");
+  VS_TRY(drop_stale(pins));
+  auto map = VS_TRY(State::open(pins + "/state"));
+  vs_state state{};
+  state.abi = VS_NET_ABI;
+  state.level = level;
+  state.programs = wanted.programs;
+  state.netns = wanted.netns;
+  state.parent = wanted.parent;
+  return map.put(0, state);
+}
+
+Status unload_shared(const std::string& pins) {
+  if (exists(fmt::format("{}/{}", pins, kLookupPin))) {
+    for (auto const device : devices()) {
+      LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
+                  .attach_point = BPF_TC_INGRESS);
+      LIBBPF_OPTS(bpf_tc_opts, options, .handle = kFilterHandle, .priority = kFilterPriority);
+      bpf_tc_detach(&hook, &options);
+    }
+  }
+  auto const dir = open_path(pins, O_RDONLY | O_DIRECTORY);
+  if (!dir) return {};
+  for (auto const& name : VS_TRY(list_dir(*dir)))
+    ::unlink(fmt::format("{}/{}", pins, name).c_str());
+  if (::rmdir(pins.c_str()) != 0 && errno != ENOENT) return Error::system(errno, "rmdir {}", pins);
+  return {};
+}
+
+}  // namespace vs
