@@ -83,7 +83,7 @@ int vs_sock_create(struct bpf_sock *ctx)
 	}
 	if (!c || !s)
 		return 0;
-	err = vs_socket(c, ctx->family, ctx->type, ctx->protocol);
+	err = vs_may_open(c, ctx->family, ctx->type, ctx->protocol);
 	if (err)
 		return vs_refuse(s, err);
 	t = bpf_map_lookup_elem(&traffic, &s->context);
@@ -129,7 +129,7 @@ int vs_setsockopt(struct bpf_sockopt *ctx)
 	}
 	if (!c)
 		return 0;
-	err = vs_option(c, ctx->level, ctx->optname);
+	err = vs_may_set(c, ctx->level, ctx->optname);
 	return err ? vs_refuse(s, err) : 1;
 }
 
@@ -339,7 +339,7 @@ int vs_connect6(struct bpf_sock_addr *ctx)
 	struct vs_addr source = {};
 	int const mapped = vs_is_mapped(&dest);
 	enum vs_verdict verdict;
-	int at;
+	__u32 at;
 	VS_ENTER(ctx)
 
 	verdict = mapped ? vs_to4(c, dest.w[3]) : vs_to6(c, &dest);
@@ -366,7 +366,7 @@ int vs_connect6(struct bpf_sock_addr *ctx)
 			break;
 		}
 		at = vs_source_for6(c, &dest);
-		if (at < 0 || at >= VS_NET_SOURCES)
+		if (at >= VS_NET_SOURCES)
 			return vs_refuse(s, VS_EPERM);
 		source = c->source6[at].addr;
 		break;
@@ -423,7 +423,7 @@ int vs_sendmsg6(struct bpf_sock_addr *ctx)
 {
 	struct vs_addr const dest = vs_load6(ctx->user_ip6);
 	struct vs_addr own = vs_load6(ctx->msg_src_ip6);
-	int at;
+	__u32 at;
 	VS_ENTER(ctx)
 
 	switch (vs_to6(c, &dest)) {
@@ -443,7 +443,7 @@ int vs_sendmsg6(struct bpf_sock_addr *ctx)
 	/* A socket for both kinds is bound to an IPv4 address. */
 	if (vs_is_any6(&own) || vs_is_mapped(&own)) {
 		at = vs_source_for6(c, &dest);
-		if (at < 0 || at >= VS_NET_SOURCES)
+		if (at >= VS_NET_SOURCES)
 			return vs_refuse(s, VS_EPERM);
 		own = c->source6[at].addr;
 		vs_store6(ctx, msg_src_ip6, &own);

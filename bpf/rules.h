@@ -8,7 +8,7 @@
 
 #include "abi.h"
 
-#ifndef __bpf__
+#ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
@@ -186,10 +186,10 @@ static __always_inline __be32 vs_source_for4(const struct vs_context *c, __be32 
 	return chosen;
 }
 
-/* The same for IPv6: the index in source6, or -1. */
-static __always_inline int vs_source_for6(const struct vs_context *c, const struct vs_addr *dest)
+/* The same for IPv6: the index in source6, or VS_NET_SOURCES. */
+static __always_inline __u32 vs_source_for6(const struct vs_context *c, const struct vs_addr *dest)
 {
-	int chosen = c->n6 != 0 ? 0 : -1;
+	__u32 chosen = c->n6 != 0 ? 0 : VS_NET_SOURCES;
 	int found = 0;
 
 	for (__u32 i = 0; i < VS_NET_SOURCES; i++) {
@@ -198,12 +198,12 @@ static __always_inline int vs_source_for6(const struct vs_context *c, const stru
 		if (i >= c->n6)
 			break;
 		if (vs_same(&s->addr, dest))
-			return (int)i;
+			return i;
 		if (!found && (((s->addr.w[0] ^ dest->w[0]) & s->mask.w[0]) |
 			       ((s->addr.w[1] ^ dest->w[1]) & s->mask.w[1]) |
 			       ((s->addr.w[2] ^ dest->w[2]) & s->mask.w[2]) |
 			       ((s->addr.w[3] ^ dest->w[3]) & s->mask.w[3])) == 0) {
-			chosen = (int)i;
+			chosen = i;
 			found = 1;
 		}
 	}
@@ -226,8 +226,8 @@ enum {
 };
 
 /* socket(2): 0, or the errno of its refusal. */
-static __always_inline int vs_socket(const struct vs_context *c, __u32 family, __u32 type,
-				     __u32 protocol)
+static __always_inline int vs_may_open(const struct vs_context *c, __u32 family, __u32 type,
+				       __u32 protocol)
 {
 	int const icmp = protocol == VS_IPPROTO_ICMP || protocol == VS_IPPROTO_ICMPV6;
 
@@ -279,7 +279,7 @@ static __always_inline int vs_option_ipv6(__u32 name, int multicast)
 }
 
 /* setsockopt(2): 0, or the errno of its refusal. */
-static __always_inline int vs_option(const struct vs_context *c, __u32 level, __u32 name)
+static __always_inline int vs_may_set(const struct vs_context *c, __u32 level, __u32 name)
 {
 	int const multicast = (c->ncaps & VS_NXC_MULTICAST) != 0;
 

@@ -127,43 +127,43 @@ TEST(NetRules, TheSourceIsTheNearestAddress) {
   EXPECT_EQ(vs_source_for4(&c, ip4("192.168.9.9")), ip4("10.0.0.1"));
   auto const near = ip6("2001:db8:1:2::3");
   auto const far = ip6("2001:4860::8888");
-  EXPECT_EQ(vs_source_for6(&c, &near), 1);
-  EXPECT_EQ(vs_source_for6(&c, &far), 0);
+  EXPECT_EQ(vs_source_for6(&c, &near), 1U);
+  EXPECT_EQ(vs_source_for6(&c, &far), 0U);
   c.n6 = 0;
-  EXPECT_EQ(vs_source_for6(&c, &far), -1);
+  EXPECT_EQ(vs_source_for6(&c, &far), +VS_NET_SOURCES);
 }
 
 TEST(NetRules, Sockets) {
   auto c = record();
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_STREAM, 6), 0);
-  EXPECT_EQ(vs_socket(&c, AF_INET6, SOCK_DGRAM, 17), 0);
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_STREAM, 262), 0);
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_DGRAM, 1), 0);
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_RAW, 1), 0);
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_RAW, 6), EPERM);
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_DGRAM, 136), EPROTONOSUPPORT);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_STREAM, 6), 0);
+  EXPECT_EQ(vs_may_open(&c, AF_INET6, SOCK_DGRAM, 17), 0);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_STREAM, 262), 0);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_DGRAM, 1), 0);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_RAW, 1), 0);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_RAW, 6), EPERM);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_DGRAM, 136), EPROTONOSUPPORT);
   c.ncaps = 0;
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_RAW, 1), EPERM);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_RAW, 1), EPERM);
   c.n4 = c.n6 = 0;
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_STREAM, 6), 0);  // its loopback address
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_STREAM, 6), 0);  // its loopback address
   c.nflags = 0;
-  EXPECT_EQ(vs_socket(&c, AF_INET, SOCK_STREAM, 6), EAFNOSUPPORT);
-  EXPECT_EQ(vs_socket(&c, AF_INET6, SOCK_STREAM, 6), EAFNOSUPPORT);
+  EXPECT_EQ(vs_may_open(&c, AF_INET, SOCK_STREAM, 6), EAFNOSUPPORT);
+  EXPECT_EQ(vs_may_open(&c, AF_INET6, SOCK_STREAM, 6), EAFNOSUPPORT);
 }
 
 TEST(NetRules, SocketOptions) {
   auto c = record();
-  EXPECT_EQ(vs_option(&c, SOL_SOCKET, SO_BINDTODEVICE), EPERM);
-  EXPECT_EQ(vs_option(&c, SOL_SOCKET, SO_REUSEADDR), 0);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IP, IP_FREEBIND), EPERM);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IP, IP_TRANSPARENT), EPERM);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IP, IP_ADD_MEMBERSHIP), EPERM);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IP, IP_TTL), 0);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IPV6, IPV6_V6ONLY), 0);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP), EPERM);
+  EXPECT_EQ(vs_may_set(&c, SOL_SOCKET, SO_BINDTODEVICE), EPERM);
+  EXPECT_EQ(vs_may_set(&c, SOL_SOCKET, SO_REUSEADDR), 0);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IP, IP_FREEBIND), EPERM);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IP, IP_TRANSPARENT), EPERM);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IP, IP_ADD_MEMBERSHIP), EPERM);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IP, IP_TTL), 0);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IPV6, IPV6_V6ONLY), 0);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP), EPERM);
   c.ncaps |= VS_NXC_MULTICAST;
-  EXPECT_EQ(vs_option(&c, IPPROTO_IP, IP_ADD_MEMBERSHIP), 0);
-  EXPECT_EQ(vs_option(&c, IPPROTO_IP, IP_TRANSPARENT), EPERM);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IP, IP_ADD_MEMBERSHIP), 0);
+  EXPECT_EQ(vs_may_set(&c, IPPROTO_IP, IP_TRANSPARENT), EPERM);
 }
 
 TEST(NetRules, Packets) {
