@@ -35,6 +35,7 @@ extern const Command kChkconfig;
 extern const Command kCondrestart;
 extern const Command kConsole;
 extern const Command kDelete;
+extern const Command kDoctor;
 extern const Command kEnter;
 extern const Command kExec;
 extern const Command kList;

@@ -15,8 +15,8 @@ namespace vs {
 namespace {
 
 constexpr std::array kVerbs{
-    &kBuild, &kStart, &kStop,   &kRestart, &kCondrestart, &kStatus, &kRunning,   &kList,
-    &kEnter, &kExec,  &kSuexec, &kRun,     &kConsole,     &kLogs,   &kChkconfig, &kDelete,
+    &kBuild, &kStart,  &kStop, &kRestart, &kCondrestart, &kStatus,    &kRunning, &kList,   &kEnter,
+    &kExec,  &kSuexec, &kRun,  &kConsole, &kLogs,        &kChkconfig, &kDelete,  &kDoctor,
 };
 
 const Command* find_verb(std::string_view name) {
