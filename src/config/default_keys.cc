@@ -56,7 +56,7 @@ constexpr auto kKeys = std::to_array<Key>({
     Key{"apps/vunify/pkgmgmt-ignore", Kind::Flag, "", "", "do not ask the package manager",
         Elsewhere},
     Key{"cachebase", Kind::Link, "", "", "where caches of guests are made", Elsewhere},
-    Key{"cgroup/*", Kind::Copy, "", "", "settings of control groups", NotYet},
+    Key{"cgroup/*", Kind::Copy, "", "", "settings of control groups", Applied},
     Key{"context.dynamic", Kind::Flag, "", "", "build gives no fixed context id", Elsewhere},
     Key{"context.next", Kind::Integer, "", "", "context id of the next new guest", Elsewhere},
     Key{"files/*", Kind::Copy, "", "", "copied to /etc of new guests", Elsewhere},

@@ -14,6 +14,8 @@
 #include "config/syntax.h"
 #include "config/tree.h"
 #include "context/capability.h"
+#include "context/flags.h"
+#include "guest/limits.h"
 #include "guest/paths.h"
 #include "net/address.h"
 #include "sys/file.h"
@@ -70,7 +72,17 @@ Status read_names(const Tree& tree, GuestConfig& out) {
 Status read_rights(const Tree& tree, GuestConfig& out) {
   out.userns = VS_TRY(tree.on_off("userns")).value_or(true);
   out.seccomp = VS_TRY(tree.on_off("seccomp")).value_or(true);
-  out.flags = join(texts_of(tree.list(tree.flag("cflags") ? "cflags" : "flags")), ",");
+  out.context_flags = kDefaultContextFlags;
+  for (auto const& line : tree.list(tree.flag("cflags") ? "cflags" : "flags")) {
+    auto const change = VS_TRY(at(line, parse_flags(context_flag_names(), "vxf_", line.text)));
+    out.context_flags = change.applied_to(out.context_flags);
+  }
+  out.context_capabilities = kDefaultContextCapabilities;
+  for (auto const& line : tree.list("ccapabilities")) {
+    auto const change =
+        VS_TRY(at(line, parse_flags(context_capability_names(), "vxc_", line.text)));
+    out.context_capabilities = change.applied_to(out.context_capabilities);
+  }
   out.capabilities = default_capabilities(out.userns);
   for (auto const& line : tree.list("bcapabilities")) {
     auto const change = VS_TRY(at(line, parse_flags(capability_table(), "cap_", line.text)));
@@ -126,22 +138,22 @@ Status read_numbers(const Trees& trees, GuestConfig& out) {
   return {};
 }
 
-struct Resource {
+struct Ulimit {
   std::string_view name;
   int id;
 };
 
-constexpr std::array kResources{
-    Resource{"as", RLIMIT_AS},           Resource{"core", RLIMIT_CORE},
-    Resource{"cpu", RLIMIT_CPU},         Resource{"data", RLIMIT_DATA},
-    Resource{"fsize", RLIMIT_FSIZE},     Resource{"locks", RLIMIT_LOCKS},
-    Resource{"memlock", RLIMIT_MEMLOCK}, Resource{"nofile", RLIMIT_NOFILE},
-    Resource{"nproc", RLIMIT_NPROC},     Resource{"rss", RLIMIT_RSS},
-    Resource{"stack", RLIMIT_STACK},
+constexpr std::array kUlimits{
+    Ulimit{"as", RLIMIT_AS},           Ulimit{"core", RLIMIT_CORE},
+    Ulimit{"cpu", RLIMIT_CPU},         Ulimit{"data", RLIMIT_DATA},
+    Ulimit{"fsize", RLIMIT_FSIZE},     Ulimit{"locks", RLIMIT_LOCKS},
+    Ulimit{"memlock", RLIMIT_MEMLOCK}, Ulimit{"nofile", RLIMIT_NOFILE},
+    Ulimit{"nproc", RLIMIT_NPROC},     Ulimit{"rss", RLIMIT_RSS},
+    Ulimit{"stack", RLIMIT_STACK},
 };
 
 // A process without a limit of its own keeps our soft limit, with the hard one out of the way.
-Result<LimitEntry> process_limit(const Tree& tree, const Resource& resource) {
+Result<LimitEntry> process_limit(const Tree& tree, const Ulimit& resource) {
   std::string const base = fmt::format("ulimits/{}", resource.name);
   auto const both = VS_TRY(tree.limit(base));
   auto const soft = VS_TRY(tree.limit(base + ".soft"));
@@ -159,25 +171,11 @@ Result<LimitEntry> process_limit(const Tree& tree, const Resource& resource) {
   return limit;
 }
 
-// The hard limit of the whole guest; the original knows no other kind that takes effect here.
-Result<std::optional<std::uint64_t>> guest_limit(const Tree& tree, const std::string& path) {
-  auto limit = VS_TRY(tree.limit(path + ".hard"));
-  if (!limit) limit = VS_TRY(tree.limit(path));
-  if (limit && *limit == kNoLimit) limit.reset();
-  return limit;
-}
-
-Status read_limits(const Tree& tree, GuestConfig& out) {
-  static_assert(kNoLimit == RLIM_INFINITY);
-  for (auto const& resource : kResources)
-    out.limits.push_back(VS_TRY(process_limit(tree, resource)));
-  out.max_processes = VS_TRY(guest_limit(tree, "rlimits/nproc"));
-  auto const pages = VS_TRY(guest_limit(tree, "rlimits/rss"));
-  if (!pages) return {};
-  std::uint64_t bytes = 0;
-  if (__builtin_mul_overflow(*pages, static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)), &bytes))
-    return {};  // more than there can be
-  out.max_memory = bytes;
+Status read_limits(const Trees& trees, GuestConfig& out) {
+  static_assert(kNoLimit == RLIM_INFINITY && kNoLimit == kUnlimited);
+  for (auto const& resource : kUlimits)
+    out.limits.push_back(VS_TRY(process_limit(trees.own, resource)));
+  out.whole = VS_TRY(read_limit_request(trees.own, trees.defaults, out.context_flags));
   return {};
 }
 
@@ -242,6 +240,10 @@ void read_remarks(const Trees& trees, GuestConfig& out) {
       out.warnings.push_back(fmt::format("{}: {}", value.position.file, value.key->help));
   }
   out.not_applied = tree.not_applied();
+  for (auto const& text : refused_flags(context_flags(), out.context_flags))
+    out.warnings.push_back(fmt::format("{}/cflags: {}", tree.dir(), text));
+  for (auto const& text : refused_flags(context_capabilities(), out.context_capabilities))
+    out.warnings.push_back(fmt::format("{}/ccapabilities: {}", tree.dir(), text));
   for (auto const& path : trees.defaults.not_applied())
     out.not_applied.push_back(".defaults/" + path);
 }
@@ -263,7 +265,7 @@ Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tr
   VS_TRY(read_rights(own, out));
   VS_TRY(read_init(trees, out));
   VS_TRY(read_numbers(trees, out));
-  VS_TRY(read_limits(own, out));
+  VS_TRY(read_limits(trees, out));
   VS_TRY(read_network(own, out));
   read_fstabs(own, out);
   read_remarks(trees, out);

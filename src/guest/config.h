@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "context/xid.h"
+#include "limit/plan.h"
 #include "rootfs/tree_plan.h"
 
 namespace vs {
@@ -44,16 +45,16 @@ struct GuestConfig {
   std::vector<std::string> init;  // argv of the guest's first program
   std::vector<std::string> environment;
   std::uint64_t capabilities = 0;
-  std::vector<LimitEntry> limits;              // per process
-  std::optional<std::uint64_t> max_processes;  // of the whole guest
-  std::optional<std::uint64_t> max_memory;     // of the whole guest, bytes
+  std::uint64_t context_flags = 0;         // cflags
+  std::uint64_t context_capabilities = 0;  // ccaps
+  std::vector<LimitEntry> limits;          // per process
+  LimitRequest whole;                      // of the whole guest
   int nice = 0;
   int stop_timeout_s = 30;
   std::vector<Fstab> fstabs;       // in the order in which they are mounted
   std::vector<std::string> shell;  // of enter; empty: what the guest has
   NetMode net = NetMode::Private;
   std::vector<InterfaceEntry> interfaces;
-  std::string flags;                     // read and kept
   std::vector<std::string> warnings;     // "FILE: text": unknown, misplaced and outdated entries
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };

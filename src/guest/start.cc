@@ -21,10 +21,12 @@
 #include "base/step.h"
 #include "context/device.h"
 #include "context/seccomp.h"
+#include "guest/limits.h"
 #include "guest/network.h"
 #include "guest/paths.h"
 #include "guest/state.h"
 #include "guest/stop.h"
+#include "limit/apply.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -36,6 +38,7 @@ struct Start {
   GuestConfig config;
   RunDir run;
   ContextCgroup cgroup;
+  LimitPlan limits;
   bool foreground = false;
   std::vector<std::string> init;
   RunState state;
@@ -70,6 +73,7 @@ std::int64_t boottime_now() {
 }  // namespace
 
 Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
+                             const std::vector<LimitEntry>& limits,
                              const std::vector<std::string>& init) {
   StagePlan plan;
   plan.root = config.vdir;
@@ -93,7 +97,7 @@ Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
   header.capabilities = config.capabilities;
   header.nice = config.nice;
   header.boottime_offset = -boottime_now();
-  for (auto const& limit : config.limits)
+  for (auto const& limit : limits)
     plan.limits.push_back({static_cast<std::uint32_t>(limit.resource), 0, limit.soft, limit.hard});
   plan.ops = VS_TRY(plan_tree({header.base_id, !config.userns, true, config.fstabs}));
   return plan;
@@ -118,35 +122,9 @@ void unclaim(Start& s) noexcept {
   if (auto done = s.run.clear(); !done) warn("{}", done.error().message());
 }
 
-// The limits of the whole guest that the host's controllers can keep.
-Status limit_cgroup(Start& s) {
-  struct Knob {
-    std::optional<std::uint64_t> limit;
-    std::string_view controller;
-    const char* v1;
-    const char* v2;
-    std::string_view entry;
-  };
-  std::array const knobs{
-      Knob{s.config.max_processes, "pids", "pids.max", "pids.max", "rlimits/nproc"},
-      Knob{s.config.max_memory, "memory", "memory.limit_in_bytes", "memory.max", "rlimits/rss"}};
-  for (auto const& knob : knobs) {
-    if (!knob.limit) continue;
-    bool const v1 = s.cgroup.host().is_v1(knob.controller);
-    auto set = s.cgroup.write_knob_of(knob.controller, v1 ? knob.v1 : knob.v2,
-                                      std::to_string(*knob.limit));
-    if (set) continue;
-    return std::move(set)
-        .error()
-        .context(knob.entry)
-        .hint(fmt::format("the host's cgroups need the {} controller for this", knob.controller));
-  }
-  return {};
-}
-
 Status make_cgroup(Start& s) {
   VS_TRY(s.cgroup.create());
-  VS_TRY(limit_cgroup(s));
+  VS_TRY(apply_knobs(s.cgroup, s.limits.writes));
   VS_TRY(restrict_devices(s.cgroup));
   if (s.config.userns) VS_TRY(s.cgroup.delegate(s.state.xid << 16U));
   return {};
@@ -177,9 +155,16 @@ void drop_network(Start& s) noexcept {
   undo_network(s.state.cleanup);
 }
 
+// What is set on init itself, before its program runs: everything inside inherits it.
+Status limit_init(const Start& s, int pid) {
+  VS_TRY(apply_ipc(pid, s.limits.ipc));
+  if (s.limits.oom_score_adj) VS_TRY(set_oom_score(std::array{pid}, *s.limits.oom_score_adj));
+  return {};
+}
+
 Status spawn_init(Start& s) {
   auto const xid = VS_TRY(Xid::make(s.state.xid));
-  StagePlan plan = VS_TRY(plan_start(s.config, xid, s.init));
+  StagePlan plan = VS_TRY(plan_start(s.config, xid, process_limits(s.config, s.limits), s.init));
   if (s.config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns));
   if (s.foreground) {
     plan.header.flags |= stage::kKeepStdio;
@@ -195,6 +180,7 @@ Status spawn_init(Start& s) {
   s.stage.emplace(VS_TRY(run_stage(plan, fds)));
   s.reports = VS_TRY(follow_stage(s.stage->reports, [&](int pid) -> Status {
     VS_TRY(test_seam("network"));
+    VS_TRY(limit_init(s, pid));
     return apply_network(s.config, s.state.xid, pid);
   }));
   if (VS_TRY(s.stage->child.wait()) != 0)
@@ -202,6 +188,7 @@ Status spawn_init(Start& s) {
   // An init that is gone already has no start time any more; its pid says enough.
   auto const id = identify(s.reports.pid);
   s.state.init = id ? *id : ProcessId{s.reports.pid, 0};
+  if (s.limits.paused) VS_TRY(set_paused(s.cgroup, true));
   return s.run.write(s.state);
 }
 
@@ -274,13 +261,17 @@ Result<Start> prepare(const std::string& name, bool foreground,
     warn("guest '{}': clearing what an interrupted run left", name);
     VS_TRY(clear_run(run));
   }
+  auto limits = VS_TRY(plan_guest_limits(config, host), "guest '{}'", name);
   for (auto const& text : config.warnings)
     warn("{}", text);
+  for (auto const& text : limits.refused)
+    warn("guest '{}': limit not kept: {}", name, text);
   for (auto const& entry : config.not_applied)
     warn("guest '{}': not yet applied: {}", name, entry);
   return Start{std::move(config),
                std::move(run),
                ContextCgroup{std::move(host), name},
+               std::move(limits),
                foreground,
                init,
                {},

@@ -11,8 +11,10 @@
 namespace vs {
 
 // The whole plan of a start, computed from the configuration without doing anything.
-//   init   the guest's first program; empty: the configured one
+//   limits  of each process
+//   init    the guest's first program; empty: the configured one
 Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
+                             const std::vector<LimitEntry>& limits,
                              const std::vector<std::string>& init);
 
 // Starts a guest and returns when its init was exec'd. Its parent is a new vs-guard process.

@@ -13,6 +13,7 @@
 #include "guest/config.h"
 #include "guest/network.h"
 #include "guest/paths.h"
+#include "limit/apply.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -52,6 +53,8 @@ void signal_all(const ContextCgroup& cgroup, int signal) {
 }
 
 Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
+  // A paused guest could not follow.
+  if (auto done = set_paused(cgroup, false); !done) debug("{}", done.error().message());
   if (auto const init = open_process(state.init)) {
     if (auto sent = signal_process(*init, shutdown_signal(state.init.pid));
         !sent && sent.error().sys() != ESRCH)

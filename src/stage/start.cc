@@ -23,6 +23,8 @@ namespace vs::stage {
 
 namespace {
 
+constexpr unsigned long kNoSetuidFixup = 1UL << 2U;  // SECBIT_NO_SETUID_FIXUP, capabilities(7)
+
 // All v1 hierarchies in one go: the first write pays the grace period, the rest ride on it.
 void join_v1(const Header& header) {
   for (std::uint32_t i = 0; i < header.n_v1; ++i) {
@@ -196,6 +198,29 @@ void open_console(const Header& header) {
 
 // ---- the outer's side -------------------------------------------------------------------------
 
+// What the users of a user namespace take is charged to its maker as well: inotify instances,
+// message queues, pending signals, namespaces. That must be the guest's own root id: with the
+// host's root as the maker of all, one guest could use up what the host and the others need.
+// The maker's rlimits at that moment bound the guest as a whole (getrlimit(2), Linux 5.14).
+void take_maker(const Plan& plan) {
+  for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
+    auto const& row = plan.rlimits[i];
+    auto const resource = static_cast<int>(row.resource);
+    rlimit const limit{row.soft, row.hard};
+    if (resource == RLIMIT_MSGQUEUE || resource == RLIMIT_SIGPENDING || resource == RLIMIT_MEMLOCK)
+      setrlimit(resource, &limit);  // set_limits() reports what cannot be had
+  }
+  // Capabilities stay: the new process has to be put into its cgroup.
+  must(prctl(PR_SET_SECUREBITS, kNoSetuidFixup, 0, 0, 0), "keep capabilities");
+  must(static_cast<int>(syscall(SYS_setresuid, -1, plan.header->base_id, -1)),
+       "act as the guest's root");
+}
+
+void leave_maker() {
+  must(static_cast<int>(syscall(SYS_setresuid, -1, 0, -1)), "act as the host's root");
+  must(prctl(PR_SET_SECUREBITS, 0, 0, 0, 0), "drop capabilities as usual");
+}
+
 Child clone_init(Plan& plan, const char* host, const char* domain, const char* cwd) {
   int gate[2] = {};
   must(pipe2(gate, O_CLOEXEC), "pipe");
@@ -210,8 +235,11 @@ Child clone_init(Plan& plan, const char* host, const char* domain, const char* c
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = kCgroupFd;
   }
+  bool const maker = (plan.header->flags & kUserNs) != 0;
+  if (maker) take_maker(plan);
   auto const pid = static_cast<int>(syscall(SYS_clone3, &args, sizeof args));
   must(pid, "create the guest's namespaces", "clone3");
+  if (maker && pid != 0) leave_maker();
   if (pid == 0) {
     close(gate[1]);
     be_init(plan, gate[0], host, domain, cwd);

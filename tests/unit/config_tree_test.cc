@@ -174,7 +174,7 @@ TEST_F(ConfigTree, WarnsAndKeepsGoing) {
                        {"fstab.cfsaved.1", "x", {}},
                        {".hidden", "x", {}},
                        {"fstab/", "", {}},
-                       {"sched/", "", {{"interval", "1\n", {}}}},
+                       {"sched/", "", {{"0/", "", {{"cpu-id", "1\n", {}}}}}},
                        {"noisy", "", {}}});
   auto const& w = t.warnings;
   ASSERT_EQ(w.size(), 6U);
@@ -184,7 +184,7 @@ TEST_F(ConfigTree, WarnsAndKeepsGoing) {
   EXPECT_EQ(w[3], dir + "/name: does not end in a newline");
   EXPECT_EQ(w[4], dir + "/nice: has DOS line ends");
   EXPECT_EQ(w[5], dir + "/shell: this link leads nowhere");
-  EXPECT_EQ(t.not_applied(), (std::vector<std::string>{"noisy", "sched/interval"}));
+  EXPECT_EQ(t.not_applied(), (std::vector<std::string>{"noisy", "sched/0/cpu-id"}));
   EXPECT_EQ(t.scalar("nice")->text, "5");
 }
 

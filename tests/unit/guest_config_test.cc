@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -164,9 +164,16 @@ TEST_F(GuestConfigTest, Limits) {
   ::getrlimit(RLIMIT_DATA, &now);
   EXPECT_EQ(limit(RLIMIT_DATA).soft, now.rlim_cur);
   EXPECT_EQ(limit(RLIMIT_DATA).hard, RLIM_INFINITY);
-  EXPECT_EQ(config->max_processes, 50U);
-  EXPECT_EQ(config->max_memory, 1000U * static_cast<unsigned>(::sysconf(_SC_PAGESIZE)));
-  EXPECT_EQ(config->not_applied, std::vector<std::string>{"rlimits/as"});
+  auto const whole = [&](const char* name) {
+    return std::find_if(config->whole.limits.begin(), config->whole.limits.end(),
+                        [name](const LimitSetting& one) { return one.resource->name == name; })
+        ->value;
+  };
+  auto const page = static_cast<unsigned>(::sysconf(_SC_PAGESIZE));
+  EXPECT_EQ(whole("nproc"), 50U);
+  EXPECT_EQ(whole("rss"), 1000U * page);
+  EXPECT_EQ(whole("as"), 1000U * page);
+  EXPECT_EQ(config->not_applied, std::vector<std::string>{});
 }
 
 // A start reads the tree; it must not be felt in it.
@@ -191,14 +198,14 @@ TEST_F(GuestConfigTest, ATypicalTreeIsReadFast) {
   put(".defaults/apps/init/environment", "PATH=/bin\n");
   put(".defaults/context.next", "40001\n");
   constexpr int kRounds = 200;
-  auto const start = std::chrono::steady_clock::now();
+  // Processor time: other jobs on the machine do not count.
+  std::clock_t const start = std::clock();
   for (int i = 0; i < kRounds; ++i)
     ASSERT_TRUE(load_config("web"));
-  auto const spent = std::chrono::steady_clock::now() - start;
-  auto const each = std::chrono::duration_cast<std::chrono::microseconds>(spent).count() / kRounds;
+  auto const each = (std::clock() - start) / (CLOCKS_PER_SEC / 1'000'000) / kRounds;
   RecordProperty("microseconds", static_cast<int>(each));
   std::printf("a tree is read in %d us\n", static_cast<int>(each));
-  EXPECT_LT(each, 5000);  // slow builds, busy machines; a stat storm would be far above
+  EXPECT_LT(each, 5000);  // slow builds; a stat storm would be far above
 }
 
 }  // namespace

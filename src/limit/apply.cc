@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "limit/apply.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+Error explain(const KnobWrite& write, Error error) {
+  int const err = error.sys();
+  if (err == ENOENT)
+    return Error::make(Errc::Unsupported, "{}: the host's cgroups have no {}", write.source,
+                       write.knob)
+        .hint(fmt::format("the kernel needs the {} controller for this (see /proc/cgroups)",
+                          write.controller));
+  if (err == EINVAL || err == ERANGE || err == ENODEV)
+    return Error::make(Errc::Config, "{}: the kernel does not take '{}' for {}", write.source,
+                       write.text, write.knob);
+  return std::move(error).context(write.source);
+}
+
+Status write_one(ContextCgroup& cgroup, const KnobWrite& write) {
+  return cgroup.write_knob_of(write.controller, write.knob, write.text);
+}
+
+// Some pairs of v1 bound each other (memory and memsw, quota and burst): which one may go first
+// depends on what is there. Those that fail with EINVAL are tried again after the others.
+Status write_all_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
+  std::vector<const KnobWrite*> left;
+  for (auto const& write : writes) {
+    auto done = write_one(cgroup, write);
+    if (done) continue;
+    if (done.error().sys() != EINVAL) return explain(write, std::move(done).error());
+    left.push_back(&write);
+  }
+  while (!left.empty()) {
+    auto const before = left.size();
+    Status last;
+    std::erase_if(left, [&](const KnobWrite* write) {
+      auto done = write_one(cgroup, *write);
+      if (!done) last = explain(*write, std::move(done).error());
+      return done.has_value();
+    });
+    if (left.size() == before) return last;
+  }
+  return {};
+}
+
+// What to write to get back what a knob says now. Keyed files list a line for each device that
+// is limited; a device that is not yet there is set back to no limit.
+std::vector<KnobWrite> undo_of(const KnobWrite& write, const std::string& now) {
+  std::vector<KnobWrite> out;
+  if (write.knob == "io.max") {
+    auto const device = write.text.substr(0, write.text.find(' '));
+    out.push_back({write.controller, write.knob, device + " rbps=max wbps=max riops=max wiops=max",
+                   write.source});
+  }
+  for (auto const line : split_lines(now))
+    out.push_back({write.controller, write.knob, std::string{line}, write.source});
+  if (out.empty()) out.push_back({write.controller, write.knob, "", write.source});
+  return out;
+}
+
+// v2 kills at once when memory.max goes below what is in use; memory.high reclaims and waits.
+Status reclaim_below(ContextCgroup& cgroup, const KnobWrite& write) {
+  if (write.knob != "memory.max") return {};
+  auto const wanted = parse_amount(write.text);
+  auto const used = parse_decimal(trim(VS_TRY(cgroup.read_knob_of("memory", "memory.current"))));
+  if (!wanted || !used || *used <= *wanted) return {};
+  auto const high = VS_TRY(cgroup.read_knob_of("memory", "memory.high"));
+  VS_TRY(cgroup.write_knob_of("memory", "memory.high", write.text));
+  auto const left = cgroup.read_knob_of("memory", "memory.current");
+  VS_TRY(cgroup.write_knob_of("memory", "memory.high", trim(high)));
+  auto const after = left ? parse_decimal(trim(*left)) : std::nullopt;
+  if (after && *after <= *wanted) return {};
+  return Error::make(Errc::Busy, "{}: the guest uses {}, which cannot be reclaimed to {}",
+                     write.source, format_bytes(after.value_or(*used)), format_bytes(*wanted))
+      .hint("a limit below that would kill: stop something inside, or choose a higher limit");
+}
+
+}  // namespace
+
+Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
+  return write_all_knobs(cgroup, writes);
+}
+
+Status change_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
+  std::vector<KnobWrite> undo;
+  for (auto const& write : writes) {
+    auto now = cgroup.read_knob_of(write.controller, write.knob);
+    if (!now) return explain(write, std::move(now).error());
+    for (auto& one : undo_of(write, *now))
+      undo.push_back(std::move(one));
+  }
+  auto done = [&]() -> Status {
+    for (auto const& write : writes)
+      VS_TRY(reclaim_below(cgroup, write));
+    return write_all_knobs(cgroup, writes);
+  }();
+  if (done) return done;
+  if (auto back = write_all_knobs(cgroup, undo); !back)
+    warn("the old limits could not be restored: {}", back.error().message());
+  if (done.error().sys() == EBUSY)
+    return std::move(done)
+        .error()
+        .with_code(Errc::Busy)
+        .hint("more is in use than the new limit allows, and nothing of it can be reclaimed");
+  return done;
+}
+
+Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> limits) {
+  for (int const pid : pids) {
+    for (auto const& limit : limits) {
+      auto const resource = static_cast<__rlimit_resource>(limit.resource);
+      rlimit now{};
+      if (::prlimit(pid, resource, nullptr, &now) != 0) continue;  // gone
+      rlimit const wanted{
+          std::min<rlim_t>(limit.soft == kUnlimited ? now.rlim_cur : limit.soft, limit.hard),
+          limit.hard};
+      if (::prlimit(pid, resource, &wanted, nullptr) != 0 && errno != ESRCH)
+        return Error::system(errno, "limit process {}", pid);
+    }
+  }
+  return {};
+}
+
+namespace {
+
+std::string sysctl_path(const std::string& name) {
+  std::string path = "/proc/sys/" + name;
+  std::replace(path.begin() + 10, path.end(), '.', '/');
+  return path;
+}
+
+Status write_sysctl(const IpcLimit& limit) {
+  auto const path = sysctl_path(limit.sysctl);
+  std::string text = std::to_string(limit.value);
+  if (limit.field >= 0) {
+    auto const now = VS_TRY(read_file(path));
+    std::vector<std::string> fields;
+    for (auto const word : split_words(now))
+      fields.emplace_back(word);
+    if (static_cast<std::size_t>(limit.field) >= fields.size())
+      return Error::make(Errc::Unsupported, "{} has no field {}", limit.sysctl, limit.field);
+    fields[static_cast<std::size_t>(limit.field)] = text;
+    text = join(fields, " ");
+  }
+  return write_knob(path, text);
+}
+
+}  // namespace
+
+Status apply_ipc(int pid, std::span<const IpcLimit> limits) {
+  if (limits.empty()) return {};
+  Fd const ns = VS_TRY(open_path(fmt::format("/proc/{}/ns/ipc", pid), O_RDONLY));
+  pid_t const child = ::fork();
+  if (child < 0) return Error::system(errno, "fork");
+  if (child == 0) {
+    if (::setns(ns.get(), CLONE_NEWIPC) != 0) ::_exit(errno);
+    for (auto const& limit : limits) {
+      auto const done = write_sysctl(limit);
+      if (!done) ::_exit(done.error().sys() != 0 ? done.error().sys() : EINVAL);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  int const err = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+  if (err == 0) return {};
+  return Error::system(err, "{}: write sysctls of the guest's IPC namespace", limits[0].source);
+}
+
+Status set_oom_score(std::span<const int> pids, int score) {
+  for (int const pid : pids) {
+    auto done = write_knob(fmt::format("/proc/{}/oom_score_adj", pid), std::to_string(score));
+    if (done || done.error().sys() == ENOENT || done.error().sys() == ESRCH) continue;
+    return std::move(done).error().context("badness");
+  }
+  return {};
+}
+
+Status set_paused(const ContextCgroup& cgroup, bool paused) {
+  return write_knob(cgroup.guest_path() + "/cgroup.freeze", paused ? "1" : "0");
+}
+
+}  // namespace vs

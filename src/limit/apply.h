@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "limit/plan.h"
+#include "sys/cgroup.h"
+
+namespace vs {
+
+// Writes all of them into the context's cgroup. Fails naming what asked for the knob that the
+// kernel refused; with Errc::Unsupported when the host has no such controller. What was written
+// before it stays: for a cgroup that goes away on failure.
+Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes);
+
+// The same for a guest that runs: all or nothing. A memory limit below what is in use is first
+// tried by reclaim; fails with Errc::Busy, and kills nothing, when that does not get there.
+Status change_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes);
+
+// Lowers or raises the limits of these processes; a soft limit of kUnlimited keeps what each
+// has, but not above the hard one. Processes that end meanwhile are no error.
+Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> limits);
+
+// Writes sysctls of the IPC namespace that a process is in, from a child that joins it.
+Status apply_ipc(int pid, std::span<const IpcLimit> limits);
+
+// oom_score_adj of these processes; what they fork inherits it, and a guest cannot lower it.
+Status set_oom_score(std::span<const int> pids, int score);
+
+// Stops every process of the guest, or lets them run on (cgroup.freeze, Linux 5.2).
+Status set_paused(const ContextCgroup& cgroup, bool paused);
+
+}  // namespace vs
