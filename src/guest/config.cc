@@ -231,6 +231,18 @@ void read_fstabs(const Tree& tree, GuestConfig& out) {
   }
 }
 
+// scripts/POINT, then what scripts/POINT.d has: the order of the tree.
+void read_hooks(const Tree& tree, bool own, GuestConfig& out) {
+  constexpr std::string_view kScripts = "scripts/";
+  for (auto const& [path, value] : tree.values()) {
+    if (!path.starts_with(kScripts)) continue;
+    std::string_view point = std::string_view{path}.substr(kScripts.size());
+    point = point.substr(0, point.find('/'));
+    if (point.ends_with(".d")) point.remove_suffix(2);
+    out.hooks.push_back({std::string{point}, value.position.file, own});
+  }
+}
+
 // What is wrong without being an error, and what is known without being built.
 void read_remarks(const Trees& trees, GuestConfig& out) {
   auto const& tree = trees.own;
@@ -268,6 +280,8 @@ Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tr
   VS_TRY(read_limits(trees, out));
   VS_TRY(read_network(own, out));
   read_fstabs(own, out);
+  read_hooks(own, true, out);
+  read_hooks(defaults, false, out);
   read_remarks(trees, out);
   return out;
 }

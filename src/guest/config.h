@@ -33,6 +33,13 @@ struct LimitEntry {
   std::uint64_t hard;
 };
 
+// A script of CONF/NAME/scripts or CONF/.defaults/scripts; whether it is one is seen when it runs.
+struct HookFile {
+  std::string point;  // "pre-start"
+  std::string file;
+  bool own = true;  // the guest's, not of .defaults
+};
+
 // A guest's configuration, read and checked; what the plan is computed from.
 struct GuestConfig {
   std::string name;  // directory below the configuration root
@@ -55,6 +62,7 @@ struct GuestConfig {
   std::vector<std::string> shell;  // of enter; empty: what the guest has
   NetMode net = NetMode::Private;
   std::vector<InterfaceEntry> interfaces;
+  std::vector<HookFile> hooks;           // in the order in which those of one point run
   std::vector<std::string> warnings;     // "FILE: text": unknown, misplaced and outdated entries
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };

@@ -21,6 +21,7 @@
 #include "base/step.h"
 #include "context/device.h"
 #include "context/seccomp.h"
+#include "guest/hooks.h"
 #include "guest/limits.h"
 #include "guest/network.h"
 #include "guest/paths.h"
@@ -41,6 +42,8 @@ struct Start {
   LimitPlan limits;
   bool foreground = false;
   std::vector<std::string> init;
+  Hooks hooks;
+  Fd host_mounts;  // set while this process is in a mount namespace for the hooks
   RunState state;
   std::optional<Stage> stage;
   StageReports reports;
@@ -130,7 +133,30 @@ Status make_cgroup(Start& s) {
   return {};
 }
 
+// A run in the foreground is no start: it has no hooks.
+Status run_hooks(Start& s, std::string_view point) {
+  if (s.foreground || !s.hooks.any()) return {};
+  if (!s.host_mounts) s.host_mounts = VS_TRY(private_mounts());
+  return s.hooks.run(point);
+}
+
+Status before_start(Start& s) {
+  VS_TRY(run_hooks(s, "pre-start"));
+  if (s.init.empty()) s.init = s.hooks.command();
+  return {};
+}
+
+Status after_start(Start& s) {
+  VS_TRY(run_hooks(s, "post-start"));
+  s.hooks.end();
+  if (s.host_mounts && ::setns(s.host_mounts.get(), CLONE_NEWNS) != 0)
+    return Error::system(errno, "leave the hooks' mount namespace");
+  s.host_mounts.reset();
+  return {};
+}
+
 void drop_cgroup(Start& s) noexcept {
+  s.hooks.end();
   if (auto done = s.cgroup.kill_all(); !done) warn("{}", done.error().message());
   // Its own processes are our children: reap, so that the cgroup gets empty.
   s.stage.reset();
@@ -194,9 +220,13 @@ Status spawn_init(Start& s) {
 
 constexpr std::array kStartSteps{
     Step<Start>{"claim", claim, unclaim},
+    Step<Start>{"initialize", [](Start& s) { return run_hooks(s, "initialize"); }, nullptr},
+    Step<Start>{"prepre-start", [](Start& s) { return run_hooks(s, "prepre-start"); }, nullptr},
     Step<Start>{"cgroup", make_cgroup, drop_cgroup},
     Step<Start>{"addresses", plan_network, drop_network},
+    Step<Start>{"pre-start", before_start, nullptr},
     Step<Start>{"init", spawn_init, nullptr},
+    Step<Start>{"post-start", after_start, nullptr},
 };
 
 // Console and readiness sockets of the guard: 3 console, 4 readiness, 5 listening, 6 init.
@@ -268,12 +298,15 @@ Result<Start> prepare(const std::string& name, bool foreground,
     warn("guest '{}': limit not kept: {}", name, text);
   for (auto const& entry : config.not_applied)
     warn("guest '{}': not yet applied: {}", name, entry);
+  Hooks hooks{config, Hooks::Phase::Start, config.init};
   return Start{std::move(config),
                std::move(run),
                ContextCgroup{std::move(host), name},
                std::move(limits),
                foreground,
                init,
+               std::move(hooks),
+               {},
                {},
                {},
                {}};
@@ -347,7 +380,16 @@ Status guest_ended(const std::string& name, int status) {
   // Stopped by a command that held the lock, or started anew since.
   if (!state || state->guard.pid != ::getpid()) return {};
   bool const reboot = status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
-  VS_TRY(clear_run(*run));
+  auto const config = load_config(name);
+  if (!config) {
+    VS_TRY(clear_run(*run));
+    return std::move(config).error();
+  }
+  // The guest is gone already; its scripts take away what they have made around it.
+  Hooks hooks{*config, Hooks::Phase::Stop, {}};
+  VS_TRY(hooks.run("pre-stop"));
+  VS_TRY(hooks.run("post-stop"));
+  VS_TRY(clear_run(*run, &hooks));
   if (!reboot) return {};
   { RunDir const released = std::move(*run); }
   return start_guest(name);

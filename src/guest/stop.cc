@@ -75,7 +75,7 @@ Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
 
 }  // namespace
 
-Status clear_run(const RunDir& run) {
+Status clear_run(const RunDir& run, Hooks* hooks) {
   auto const state = VS_TRY(run.read());
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), run.name()};
   if (cgroup.exists()) {
@@ -97,6 +97,10 @@ Status clear_run(const RunDir& run) {
     if (auto done = cgroup.leave(); !done) debug("{}", done.error().message());
   }
   if (state) undo_network(state->cleanup);
+  if (hooks != nullptr) {
+    VS_TRY(hooks->run("postpost-stop"));
+    hooks->end();
+  }
   VS_TRY(cgroup.remove(), "guest '{}'", run.name());
   if (state) release_xid(state->xid);
   return run.clear();
@@ -109,8 +113,11 @@ Status stop_guest(const std::string& name) {
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), name};
   if (!state && !cgroup.populated())
     return Error::make(Errc::NotRunning, "guest '{}' is not running", name);
+  Hooks hooks{config, Hooks::Phase::Stop, {}};
+  VS_TRY(hooks.run("pre-stop"));
   if (state) VS_TRY(wind_down(cgroup, *state, config.stop_timeout_s), "stop guest '{}'", name);
-  return clear_run(run);
+  VS_TRY(hooks.run("post-stop"));
+  return clear_run(run, &hooks);
 }
 
 }  // namespace vs

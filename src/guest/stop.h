@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "guest/hooks.h"
 #include "guest/state.h"
 
 namespace vs {
@@ -14,6 +15,7 @@ Status stop_guest(const std::string& name);
 
 // Takes away what a run left on the host: processes, cgroups, addresses, run files. The caller
 // holds the guest's lock.
-Status clear_run(const RunDir& run);
+//   hooks   its postpost-stop scripts run before the cgroups go; null: none do
+Status clear_run(const RunDir& run, Hooks* hooks = nullptr);
 
 }  // namespace vs
