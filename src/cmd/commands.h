@@ -40,6 +40,7 @@ extern const Command kEnter;
 extern const Command kExec;
 extern const Command kList;
 extern const Command kLogs;
+extern const Command kRepair;
 extern const Command kRestart;
 extern const Command kRun;
 extern const Command kRunning;

@@ -7,9 +7,25 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "guest/guard.h"
 #include "guest/start.h"
+#include "guest/stop.h"
+#include "guest/units.h"
+#include "sys/systemd.h"
 
 namespace {
+
+// What our systemd units run: --unit start|stop|guard INSTANCE.
+vs::Result<int> run_unit(std::string_view verb, const std::string& instance) {
+  std::string const guest = vs::unescape_unit(instance);
+  vs::enter_unit();
+  if (verb == "guard") return vs::guard_guest(guest);
+  bool const start = verb == "start";
+  auto done = start ? vs::start_guest(guest) : vs::stop_guest(guest);
+  auto const reached = start ? vs::Errc::Busy : vs::Errc::NotRunning;
+  if (done || (done.error().code() == reached && vs::is_running(guest) == start)) return 0;
+  return std::move(done).error();
+}
 
 vs::Result<int> dispatch(std::string_view program, const std::vector<std::string>& words) {
   for (const vs::Command* tool : vs::all_programs()) {
@@ -21,6 +37,7 @@ vs::Result<int> dispatch(std::string_view program, const std::vector<std::string
     VS_TRY(vs::guest_ended(words[1], static_cast<int>(status.value_or(-1))));
     return 0;
   }
+  if (words.size() == 3 && words[0] == "--unit") return run_unit(words[1], words[2]);
   return vs::run_vserver(words);
 }
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array kVerbs{
     &kBuild, &kStart,  &kStop, &kRestart, &kCondrestart, &kStatus,    &kRunning, &kList,   &kEnter,
-    &kExec,  &kSuexec, &kRun,  &kConsole, &kLogs,        &kChkconfig, &kDelete,  &kDoctor,
+    &kExec,  &kSuexec, &kRun,  &kConsole, &kLogs,        &kChkconfig, &kDelete,  &kDoctor, &kRepair,
 };
 
 const Command* find_verb(std::string_view name) {

@@ -21,6 +21,8 @@ constexpr auto kKeys = std::to_array<Key>({
     Key{"apps/init/environment", Kind::Array, "", "a PATH",
         "VAR=VALUE, one per line: environment of every guest's init", Applied},
     Key{"apps/init/mtab", Kind::Copy, "", "", "first /etc/mtab of guests", NotYet},
+    Key{"apps/init/restart", Kind::Scalar, "", "on-reboot",
+        "start again after an end: no, on-reboot, on-failure, always", Applied},
     Key{"apps/init/tty", Kind::Link, "", "/dev/null", "terminal of inits", NotYet},
     Key{"apps/pkgmgmt/apt.conf", Kind::Copy, "", "", "apt configuration of new guests", Elsewhere},
     Key{"apps/pkgmgmt/base", Kind::Link, "", "", "directory of the package data", Elsewhere},

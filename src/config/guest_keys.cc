@@ -21,6 +21,8 @@ constexpr auto kKeys = std::to_array<Key>({
         "last signals and the waits between them, one per line", NotYet},
     Key{"apps/init/environment", Kind::Array, "", "a PATH",
         "VAR=VALUE, one per line; replaces the default", Applied},
+    Key{"apps/init/restart", Kind::Scalar, "", "on-reboot",
+        "start again after an end: no, on-reboot, on-failure, always", Applied},
     Key{"apps/init/mark", Kind::Array, "", "none", "boot groups, one per line", NotYet},
     Key{"apps/init/depends", Kind::List, "", "none", "guests to start before this one", NotYet},
     Key{"apps/vshelper/sync-timeout", Kind::Integer, "s", "30",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// vs-guard: one per guest, the parent of its init. Keeps the console's log, notes readiness, and
-// when init has ended becomes the command again (execve), which cleans up or restarts.
-//   vs-guard VSERVER NAME INIT_PID LOG_FILE READY_FILE
+// vs-guard: one per guest, the parent of its init, or the watcher of one whose parent died. Keeps
+// the console's log, notes readiness, and when init has ended becomes the command again (execve),
+// which cleans up or restarts. SIGHUP: continues as the installed program (upgrade).
+//   vs-guard 1 VSERVER NAME INIT_PID LOG_FILE READY_FILE      1: version of this protocol
 // Descriptors: 3 the console's master, 4 the readiness socket, 5 the console's listening socket,
 // 6 a pidfd of init; each may be absent.
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -29,6 +31,7 @@ const char* log_path;
 int log_fd = -1;
 long log_size;
 pollfd fds[kFdClient + kClients];
+volatile sig_atomic_t upgrade;
 
 void open_log() {
   log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -110,17 +113,47 @@ void watch(int slot, int fd) {
   fds[slot] = {has_fd(fd) ? fd : -1, POLLIN, 0};
 }
 
-// The wait status of init as a number, or -1 when it was not our child (a guard that came back).
-int run(const char* ready_path) {
+// pidfd_info of linux/pidfd.h, which musl's headers do not know; the kernel fills what it has.
+struct PidfdInfo {
+  unsigned long long mask;
+  unsigned char others[52];  // cgroup id, ids of the process and its owners
+  int exit_code;
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr unsigned long long kPidfdInfoExit = 1U << 3U;
+
+// Init's wait status: from wait(2) by its parent, from its pidfd by another (Linux 6.15); -1 when
+// there is no way to know.
+int end_status(pid_t init) {
+  int status = -1;
+  if (waitpid(init, &status, 0) == init) return status;
+  // Its parent, the host's init, reaps it any moment now: only then the status is there.
+  for (int i = 0; i < 100; ++i) {
+    PidfdInfo info{};
+    info.mask = kPidfdInfoExit;
+    if (ioctl(kInit, _IOWR(0xFF, 11, PidfdInfo), &info) != 0) return -1;
+    if ((info.mask & kPidfdInfoExit) != 0) return info.exit_code;
+    poll(nullptr, 0, 10);
+  }
+  return -1;
+}
+
+// Until init has ended, or SIGHUP asks for an upgrade.
+void run(const char* ready_path) {
+  sigset_t open_mask;
+  sigprocmask(SIG_SETMASK, nullptr, &open_mask);
+  sigdelset(&open_mask, SIGHUP);
+
   for (auto& slot : fds)
     slot.fd = -1;
   watch(kFdConsole, kConsole);
   watch(kFdNotify, kNotify);
   watch(kFdListen, kListen);
   watch(kFdInit, kInit);
-  for (;;) {
+  while (!upgrade) {
     bool const idle_console = fds[kFdConsole].fd == -2;
-    if (poll(fds, kFdClient + kClients, idle_console ? 200 : -1) < 0 && errno != EINTR) return -1;
+    timespec const again{0, 200'000'000};
+    if (ppoll(fds, kFdClient + kClients, idle_console ? &again : nullptr, &open_mask) < 0) continue;
     if (idle_console) fds[kFdConsole].fd = kConsole;
     if ((fds[kFdConsole].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !idle_console)
       read_console();
@@ -129,29 +162,39 @@ int run(const char* ready_path) {
     for (int i = kFdClient; i < kFdClient + kClients; ++i) {
       if (fds[i].fd >= 0 && fds[i].revents != 0) read_client(i);
     }
-    if (fds[kFdInit].revents != 0) return 0;
+    if (fds[kFdInit].revents != 0) return;
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) return 2;
-  log_path = argv[4];
+  if (argc != 7 || strcmp(argv[1], "1") != 0) return 2;
+  log_path = argv[5];
   // Ended by SIGKILL only: the guest's log and its clean-up hang on it, the guest itself does not.
-  for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE})
-    signal(sig, SIG_IGN);
+  // As a service it is stopped by SIGTERM, which is then the administrator's wish.
+  for (int const sig : {SIGINT, SIGTERM, SIGPIPE})
+    signal(sig, sig == SIGTERM && getenv("NOTIFY_SOCKET") != nullptr ? SIG_DFL : SIG_IGN);
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  sigprocmask(SIG_BLOCK, &hangup, nullptr);
+  signal(SIGHUP, [](int) { upgrade = 1; });
   open_log();
-  run(argv[5]);
-  int status = -1;
-  if (waitpid(static_cast<pid_t>(atol(argv[3])), &status, 0) < 0) status = -1;
+  run(argv[6]);
+  while (upgrade) {
+    upgrade = 0;
+    execv(argv[0], argv);
+    run(argv[6]);  // the program is not there just now: go on as the old one
+  }
   char text[16];
-  snprintf(text, sizeof text, "%d", status);
+  snprintf(text, sizeof text, "%d", end_status(static_cast<pid_t>(atol(argv[4]))));
   for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE})
     signal(sig, SIG_DFL);
+  sigprocmask(SIG_UNBLOCK, &hangup, nullptr);
   for (int fd = 3; fd < 16; ++fd)
     close(fd);
-  char* const next[] = {argv[1], const_cast<char*>("--ended"), argv[2], text, nullptr};
-  execv(argv[1], next);
+  char* const next[] = {argv[2], const_cast<char*>("--ended"), argv[3], text, nullptr};
+  execv(argv[2], next);
   return 1;
 }

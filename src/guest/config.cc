@@ -91,6 +91,23 @@ Status read_rights(const Tree& tree, GuestConfig& out) {
   return {};
 }
 
+Status read_restart(const Trees& trees, GuestConfig& out) {
+  constexpr std::array kPolicies{
+      std::pair{std::string_view{"no"}, RestartPolicy::No},
+      std::pair{std::string_view{"on-reboot"}, RestartPolicy::OnReboot},
+      std::pair{std::string_view{"on-failure"}, RestartPolicy::OnFailure},
+      std::pair{std::string_view{"always"}, RestartPolicy::Always}};
+  constexpr std::string_view kEntry = "apps/init/restart";
+  auto const value =
+      trees.own.flag(kEntry) ? word(trees.own, kEntry) : word(trees.defaults, kEntry);
+  if (!value) return {};
+  for (auto const& [name, policy] : kPolicies) {
+    if (value->text == name) return out.restart = policy, Status{};
+  }
+  return wrong_value(
+      *value, fmt::format("'{}' is not one of no, on-reboot, on-failure, always", value->text));
+}
+
 Status read_init(const Trees& trees, GuestConfig& out) {
   auto const& tree = trees.own;
   if (auto const style = word(tree, "apps/init/style"); style && style->text != "plain")
@@ -276,6 +293,7 @@ Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tr
   VS_TRY(read_names(own, out));
   VS_TRY(read_rights(own, out));
   VS_TRY(read_init(trees, out));
+  VS_TRY(read_restart(trees, out));
   VS_TRY(read_numbers(trees, out));
   VS_TRY(read_limits(trees, out));
   VS_TRY(read_network(own, out));

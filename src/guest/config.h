@@ -20,6 +20,14 @@ enum class NetMode : std::uint8_t {
   Host,     // the host's; addresses are added to its devices
 };
 
+// Whether a guest is started again when its init has ended.
+enum class RestartPolicy : std::uint8_t {
+  No,
+  OnReboot,   // reboot(2) from inside
+  OnFailure,  // also when init failed, or ended while nobody watched
+  Always,     // whatever the reason; only a stop ends it
+};
+
 struct InterfaceEntry {
   std::string dir;  // name of the directory, for messages
   std::string ip, dev, prefix, mask, bcast, name;
@@ -58,6 +66,7 @@ struct GuestConfig {
   LimitRequest whole;                      // of the whole guest
   int nice = 0;
   int stop_timeout_s = 30;
+  RestartPolicy restart = RestartPolicy::OnReboot;
   std::vector<Fstab> fstabs;       // in the order in which they are mounted
   std::vector<std::string> shell;  // of enter; empty: what the guest has
   NetMode net = NetMode::Private;

@@ -4,9 +4,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,16 +15,17 @@
 #include <optional>
 
 #include "base/log.h"
-#include "base/scope_exit.h"
 #include "base/step.h"
 #include "context/device.h"
 #include "context/seccomp.h"
+#include "guest/guard.h"
 #include "guest/hooks.h"
 #include "guest/limits.h"
 #include "guest/network.h"
 #include "guest/paths.h"
 #include "guest/state.h"
 #include "guest/stop.h"
+#include "guest/units.h"
 #include "limit/apply.h"
 #include "sys/file.h"
 
@@ -45,6 +44,7 @@ struct Start {
   Hooks hooks;
   Fd host_mounts;  // set while this process is in a mount namespace for the hooks
   RunState state;
+  std::optional<ScopeHolder> holder;
   std::optional<Stage> stage;
   StageReports reports;
 };
@@ -121,12 +121,18 @@ Status claim(Start& s) {
 }
 
 void unclaim(Start& s) noexcept {
-  if (s.state.xid != 0) release_xid(s.state.xid);
+  if (s.state.xid != 0) release_xid(s.config.name, s.state.xid);
   if (auto done = s.run.clear(); !done) warn("{}", done.error().message());
 }
 
 Status make_cgroup(Start& s) {
+  if (units_used()) {
+    s.holder.emplace(VS_TRY(make_guest_scope(s.config.name)));
+    s.cgroup.enter_scope();
+  }
   VS_TRY(s.cgroup.create());
+  if (s.holder) VS_TRY(s.cgroup.adopt(s.holder->child.pid()));
+  VS_TRY(s.cgroup.enable());
   VS_TRY(apply_knobs(s.cgroup, s.limits.writes));
   VS_TRY(restrict_devices(s.cgroup));
   if (s.config.userns) VS_TRY(s.cgroup.delegate(s.state.xid << 16U));
@@ -160,12 +166,13 @@ void drop_cgroup(Start& s) noexcept {
   if (auto done = s.cgroup.kill_all(); !done) warn("{}", done.error().message());
   // Its own processes are our children: reap, so that the cgroup gets empty.
   s.stage.reset();
+  s.holder.reset();
   while (::waitpid(-1, nullptr, 0) > 0) {
   }
   auto const empty = s.cgroup.wait_empty(5000);
   if (!empty || !*empty) warn("guest '{}': processes are left in its cgroup", s.config.name);
   // The starter sits in the guard's cgroup; a foreground run in its caller's, where it stays.
-  if (!s.foreground) {
+  if (!s.foreground && !units_used()) {
     if (auto done = s.cgroup.leave(); !done) debug("{}", done.error().message());
   }
   if (auto done = s.cgroup.remove(); !done)
@@ -214,6 +221,7 @@ Status spawn_init(Start& s) {
   // An init that is gone already has no start time any more; its pid says enough.
   auto const id = identify(s.reports.pid);
   s.state.init = id ? *id : ProcessId{s.reports.pid, 0};
+  s.holder.reset();
   if (s.limits.paused) VS_TRY(set_paused(s.cgroup, true));
   return s.run.write(s.state);
 }
@@ -229,65 +237,13 @@ constexpr std::array kStartSteps{
     Step<Start>{"post-start", after_start, nullptr},
 };
 
-// Console and readiness sockets of the guard: 3 console, 4 readiness, 5 listening, 6 init.
-Result<Fd> listen_console(const std::string& name) {
-  Fd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  if (!fd) return Error::system(errno, "console socket");
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::string const path = run_path(name, "console");
-  if (path.size() >= sizeof address.sun_path)
-    return Error::system(ENAMETOOLONG, "console socket {}", path);
-  path.copy(static_cast<char*>(address.sun_path), path.size());
-  ::unlink(path.c_str());
-  mode_t const old = ::umask(0177);
-  int const done = ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-  ::umask(old);
-  if (done != 0 || ::listen(fd.get(), 4) != 0)
-    return Error::system(errno, "console socket {}", path);
-  return fd;
-}
-
-// Becomes vs-guard, which stays init's parent. Returns only on failure.
-Status become_guard(Start& s) {
-  VS_TRY(test_seam("guard"));
-  Fd const listener = VS_TRY(listen_console(s.config.name));
-  Fd const init = s.state.init.start_time != 0 ? VS_TRY(open_process(s.state.init)) : Fd{};
-  std::vector<int> const sources{
-      s.reports.descriptors.empty() ? -1 : s.reports.descriptors[0].get(),
-      s.reports.descriptors.size() < 2 ? -1 : s.reports.descriptors[1].get(), listener.get(),
-      init.get()};
-  s.state.guard = VS_TRY(identify(::getpid()));
-  VS_TRY(s.run.write(s.state));
-  std::vector<Fd> lifted;
-  for (int const fd : sources)
-    lifted.emplace_back(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 64));
-  for (std::size_t i = 0; i < lifted.size(); ++i) {
-    ::close(static_cast<int>(i) + 3);
-    if (lifted[i] && ::dup2(lifted[i].get(), static_cast<int>(i) + 3) < 0)
-      return Error::system(errno, "dup2");
-  }
-  std::string const log = fmt::format("{}/log", Paths::get().cache);
-  VS_TRY(make_dirs(log, 0700));
-  Fd const null = VS_TRY(open_path("/dev/null", O_RDWR));
-  for (int fd = 0; fd < 3; ++fd)
-    ::dup2(null.get(), fd);
-  ::close_range(7, ~0U, CLOSE_RANGE_CLOEXEC);
-  std::string const guard = Paths::get().libexec + "/vs-guard";
-  ::execl(guard.c_str(), "vs-guard", Paths::get().self.c_str(), s.config.name.c_str(),
-          std::to_string(s.state.init.pid).c_str(),
-          fmt::format("{}/{}", log, s.config.name).c_str(),
-          run_path(s.config.name, "ready").c_str(), nullptr);
-  return Error::system(errno, "exec {}", guard);
-}
-
-Result<Start> prepare(const std::string& name, bool foreground,
-                      const std::vector<std::string>& init) {
+// The caller holds the guest's lock; what an earlier run left is cleared.
+Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string>& init) {
+  std::string const name = run.name();
   auto config = VS_TRY(load_config(name));
-  auto run = VS_TRY(RunDir::lock(name, 30));
   auto host = VS_TRY(CgroupHost::find());
   if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' is already running", name);
-  if (VS_TRY(run.read())) {
+  if (VS_TRY(run.read()) || ContextCgroup{host, name}.left_over()) {
     warn("guest '{}': clearing what an interrupted run left", name);
     VS_TRY(clear_run(run));
   }
@@ -298,10 +254,11 @@ Result<Start> prepare(const std::string& name, bool foreground,
     warn("guest '{}': limit not kept: {}", name, text);
   for (auto const& entry : config.not_applied)
     warn("guest '{}': not yet applied: {}", name, entry);
+  ContextCgroup cgroup{std::move(host), name};
   Hooks hooks{config, Hooks::Phase::Start, config.init};
   return Start{std::move(config),
                std::move(run),
-               ContextCgroup{std::move(host), name},
+               std::move(cgroup),
                std::move(limits),
                foreground,
                init,
@@ -309,30 +266,75 @@ Result<Start> prepare(const std::string& name, bool foreground,
                {},
                {},
                {},
+               {},
                {}};
 }
 
-// The detached half of a start: the process that will be the guard. Tells the command how it went.
-[[noreturn]] void be_starter(Start& s, Fd told) {
-  ::setsid();
+// All steps of a start, then this process is the guest's guard. Returns only on failure, with
+// nothing left.
+Error start_here(Start& s) {
   Status done = run_steps<Start>(kStartSteps, s);
   if (done) {
-    done = [&]() -> Status {
-      // Told before the exec: whoever waits must not wait for the guest's whole life.
-      if (s.config.nice != 0) ::setpriority(PRIO_PROCESS, 0, 0);
-      return become_guard(s);
-    }();
+    if (s.config.nice != 0) ::setpriority(PRIO_PROCESS, 0, 0);
+    auto const fd = [&](std::size_t i) {
+      return i < s.reports.descriptors.size() ? s.reports.descriptors[i].get() : -1;
+    };
+    done = become_guard(s.run, s.state, {fd(0), fd(1)});
     undo_steps<Start>(kStartSteps, s);
   }
-  std::string const text = done.error().message() + '\n' + done.error().hint();
+  return std::move(done).error();
+}
+
+// The detached half of a start. Tells the command how it went: nothing when it became the guard.
+[[noreturn]] void be_starter(Start& s, Fd told) {
+  ::setsid();
+  Error const error = start_here(s);
+  std::string const text = error.message() + '\n' + error.hint();
   [[maybe_unused]] auto const n = ::write(told.get(), text.data(), text.size());
-  ::_exit(static_cast<int>(done.error().code()) + 10);
+  ::_exit(static_cast<int>(error.code()) + 10);
+}
+
+// How the starter fared, read from its pipe: end of file means that it became the guard.
+Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
+  auto const text = VS_TRY(read_all(reports));
+  int status = 0;
+  if (text.empty()) {
+    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status))
+      return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name,
+                         WTERMSIG(status))
+          .hint(fmt::format("'vserver {} start' or 'stop' clears what is left", name));
+    return {};
+  }
+  ::waitpid(pid, &status, 0);
+  auto const newline = text.rfind('\n');
+  auto const code = static_cast<Errc>(WIFEXITED(status) ? WEXITSTATUS(status) - 10 : 0);
+  auto error = Error::make(code, "start guest '{}': {}", name, text.substr(0, newline));
+  if (newline + 1 < text.size()) return std::move(error).hint(text.substr(newline + 1));
+  return error;
+}
+
+// Two commands at once: the second waits, and then finds the guest running.
+Status start_units(const std::string& name) {
+  auto const config = VS_TRY(load_config(name));
+  std::optional<RunDir> turn;
+  if (!inside_unit()) turn.emplace(VS_TRY(RunDir::lock(name, 300, ".start-")));
+  if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' is already running", name);
+  return start_by_units(name);
 }
 
 }  // namespace
 
-Status start_guest(const std::string& name) {
-  Start s = VS_TRY(prepare(name, false, {}));
+Error start_in_place(RunDir run, unsigned restarts) {
+  auto s = prepare(std::move(run), false, {});
+  if (!s) return std::move(s).error();
+  s->state.restarts = restarts;
+  return start_here(*s);
+}
+
+Status start_guest(const std::string& name, unsigned restarts) {
+  if (units_used()) return start_units(name);
+  Start s = VS_TRY(prepare(VS_TRY(RunDir::lock(name, 30)), false, {}));
+  s.state.restarts = restarts;
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error::system(errno, "pipe");
   Fd const ours{ends[0]};
@@ -344,55 +346,17 @@ Status start_guest(const std::string& name) {
   }
   if (pid == 0) be_starter(s, std::move(theirs));
   theirs.reset();
-  // End of file: the starter became the guard, and the guest runs.
-  auto const text = VS_TRY(read_all(ours));
-  if (text.empty()) {
-    int status = 0;
-    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status))
-      return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name,
-                         WTERMSIG(status))
-          .hint(fmt::format("'vserver {} start' or 'stop' clears what is left", name));
-    return {};
-  }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  auto const newline = text.rfind('\n');
-  auto const code = static_cast<Errc>(WIFEXITED(status) ? WEXITSTATUS(status) - 10 : 0);
-  auto error = Error::make(code, "start guest '{}': {}", name, text.substr(0, newline));
-  if (newline + 1 < text.size()) return std::move(error).hint(text.substr(newline + 1));
-  return error;
+  return follow_starter(name, pid, ours);
 }
 
 Result<int> run_guest(const std::string& name, const std::vector<std::string>& argv) {
-  Start s = VS_TRY(prepare(name, true, argv));
+  Start s = VS_TRY(prepare(VS_TRY(RunDir::lock(name, 30)), true, argv));
   VS_TRY(run_steps<Start>(kStartSteps, s), "run guest '{}'", name);
   int status = 0;
   while (::waitpid(s.state.init.pid, &status, 0) < 0 && errno == EINTR) {
   }
   undo_steps<Start>(kStartSteps, s);
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-Status guest_ended(const std::string& name, int status) {
-  auto run = RunDir::lock(name, 3600);
-  if (!run) return std::move(run).error();
-  auto const state = VS_TRY(run->read());
-  // Stopped by a command that held the lock, or started anew since.
-  if (!state || state->guard.pid != ::getpid()) return {};
-  bool const reboot = status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
-  auto const config = load_config(name);
-  if (!config) {
-    VS_TRY(clear_run(*run));
-    return std::move(config).error();
-  }
-  // The guest is gone already; its scripts take away what they have made around it.
-  Hooks hooks{*config, Hooks::Phase::Stop, {}};
-  VS_TRY(hooks.run("pre-stop"));
-  VS_TRY(hooks.run("post-stop"));
-  VS_TRY(clear_run(*run, &hooks));
-  if (!reboot) return {};
-  { RunDir const released = std::move(*run); }
-  return start_guest(name);
 }
 
 }  // namespace vs

@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "guest/config.h"
 #include "guest/stage_plan.h"
+#include "guest/state.h"
 
 namespace vs {
 
@@ -17,16 +18,16 @@ Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
                              const std::vector<LimitEntry>& limits,
                              const std::vector<std::string>& init);
 
-// Starts a guest and returns when its init was exec'd. Its parent is a new vs-guard process.
-// A guest that runs is left alone, with Errc::Busy.
-Status start_guest(const std::string& name);
+// Starts a guest and returns when its init was exec'd; its parent is vs-guard, a new process. A
+// guest that runs is left alone, with Errc::Busy.
+//   restarts   how many times in a row its end made us start it again
+Status start_guest(const std::string& name, unsigned restarts = 0);
+
+// The same, but the calling process becomes the guard. Returns only when that failed.
+Error start_in_place(RunDir run, unsigned restarts);
 
 // Starts a guest with this program as its init, on the caller's own 0, 1 and 2, waits for its end,
 // takes everything away again and gives its exit status (128 + signal when killed).
 Result<int> run_guest(const std::string& name, const std::vector<std::string>& argv);
-
-// What vs-guard becomes when init has ended: takes the run away, or starts the guest again when it
-// asked for a reboot. `status` is init's wait status, -1 when it is not known.
-Status guest_ended(const std::string& name, int status);
 
 }  // namespace vs

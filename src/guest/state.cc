@@ -24,9 +24,10 @@ std::string run_path(const std::string& name, const std::string& file) {
 std::string format_state(const RunState& state) {
   std::string out = fmt::format(
       "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted "
-      "{}\n",
+      "{}\nrestarts {}\n",
       kVersion, state.xid, state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid,
-      state.init.start_time, state.guard.pid, state.guard.start_time, state.started);
+      state.init.start_time, state.guard.pid, state.guard.start_time, state.started,
+      state.restarts);
   for (auto const& item : state.cleanup)
     out += fmt::format("cleanup {}\n", item);
   return out;
@@ -53,10 +54,13 @@ bool parse_field(RunState& state, std::string_view key, std::string_view value) 
     if (process) (key == "init" ? state.init : state.guard) = *process;
     return process.has_value();
   }
-  if (!number) return key != "xid" && key != "userns" && key != "ns_flags" && key != "started";
+  if (!number)
+    return key != "xid" && key != "userns" && key != "ns_flags" && key != "started" &&
+           key != "restarts";
   if (key == "xid") state.xid = static_cast<std::uint32_t>(*number);
   if (key == "userns") state.userns = *number != 0;
   if (key == "ns_flags") state.ns_flags = static_cast<std::uint32_t>(*number);
+  if (key == "restarts") state.restarts = static_cast<unsigned>(*number);
   if (key == "started") state.started = static_cast<std::int64_t>(*number);
   return true;
 }
@@ -84,11 +88,11 @@ Result<RunState> parse_state(const std::string& text) {
   return state;
 }
 
-Result<RunDir> RunDir::lock(const std::string& name, int timeout_s) {
+Result<RunDir> RunDir::lock(const std::string& name, int timeout_s, std::string_view prefix) {
   VS_TRY(check_name(name));
   std::string const locks = Paths::get().run + "/lock";
   VS_TRY(make_dirs(locks));
-  auto lock = lock_file(fmt::format("{}/{}", locks, name), timeout_s);
+  auto lock = lock_file(fmt::format("{}/{}{}", locks, prefix, name), timeout_s);
   if (!lock) return std::move(lock).error().context(fmt::format("guest '{}'", name));
   return RunDir{name, std::move(*lock)};
 }
@@ -184,6 +188,10 @@ Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted) {
 
 void release_xid(std::uint32_t xid) noexcept {
   ::unlink(claim_path(xid).c_str());
+}
+
+void release_xid(const std::string& name, std::uint32_t xid) noexcept {
+  if (guest_of(xid) == name) release_xid(xid);
 }
 
 std::optional<std::string> guest_of(std::uint32_t xid) {

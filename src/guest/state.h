@@ -24,6 +24,7 @@ struct RunState {
   ProcessId init;              // pid 0 until it is known
   ProcessId guard;
   std::int64_t started = 0;          // seconds since the epoch
+  unsigned restarts = 0;             // in a row, each after an end within a minute
   std::vector<std::string> cleanup;  // what stop takes away, in the words of the network part
 
   bool operator==(const RunState&) const = default;
@@ -37,7 +38,8 @@ Result<RunState> parse_state(const std::string& text);
 class RunDir {
  public:
   // Takes the guest's lock; fails with Errc::Busy when another command keeps it that long.
-  static Result<RunDir> lock(const std::string& name, int timeout_s);
+  //   prefix   another lock of the same guest
+  static Result<RunDir> lock(const std::string& name, int timeout_s, std::string_view prefix = "");
 
   [[nodiscard]] Result<std::optional<RunState>> read() const { return read_state(name_); }
   Status write(const RunState& state) const;
@@ -62,7 +64,9 @@ std::string run_path(const std::string& name, const std::string& file);
 // RUN/xid/N -> NAME, made atomically, so that no two running guests have one xid.
 // Fails with Errc::Busy naming the guest that has it.
 Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted);
+// Gives a claim back; with a name only when it is this guest's.
 void release_xid(std::uint32_t xid) noexcept;
+void release_xid(const std::string& name, std::uint32_t xid) noexcept;
 // Name of the running guest with this xid.
 std::optional<std::string> guest_of(std::uint32_t xid);
 

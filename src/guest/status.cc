@@ -30,15 +30,13 @@ Result<GuestStatus> guest_status(const std::string& name) {
 const ContextOf& ContextMap::find(int pid) {
   static const ContextOf kGone{0, "ERR"};
   static const ContextOf kHost{0, "MAIN"};
-  constexpr std::string_view kSlice = "0::/vserver.slice/";
+  constexpr std::string_view kUnified = "0::";
   auto const text = read_file(fmt::format("/proc/{}/cgroup", pid));
   if (!text) return kGone;
-  auto const at = text->find(kSlice);
-  if (at == std::string::npos) return kHost;
-  auto const rest = std::string_view{*text}.substr(at + kSlice.size());
-  std::string name{rest.substr(0, rest.find('/'))};
-  // The guard beside the guest's processes is the host's.
-  if (!rest.substr(name.size()).starts_with("/guest")) return kHost;
+  auto const at = text->starts_with(kUnified) ? 0 : text->find("\n0::") + 1;
+  std::string_view const path = std::string_view{*text}.substr(at + kUnified.size());
+  std::string const name = guest_of_cgroup(path.substr(0, path.find('\n')));
+  if (name.empty()) return kHost;
   auto const known = known_.find(name);
   if (known != known_.end()) return known->second;
   auto const state = RunDir::read_state(name);

@@ -13,6 +13,7 @@
 #include "guest/config.h"
 #include "guest/network.h"
 #include "guest/paths.h"
+#include "guest/units.h"
 #include "limit/apply.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -73,6 +74,19 @@ Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
       .hint("storage that does not answer keeps processes in D state; look at /proc/PID/stack");
 }
 
+// The guard has seen init end and waits for our lock; it has nothing more to do. As a service it
+// finds the run gone and ends: systemd would start again what was killed.
+Status dismiss_guard(const RunState& state) {
+  auto const guard = open_process(state.guard);
+  if (!guard) return {};
+  if (auto done = signal_process(*guard, units_used() ? SIGCONT : SIGKILL); !done)
+    debug("guard: {}", done.error().message());
+  if (units_used()) return {};
+  pollfd wait{guard->get(), POLLIN, 0};
+  ::poll(&wait, 1, 5000);
+  return {};
+}
+
 }  // namespace
 
 Status clear_run(const RunDir& run, Hooks* hooks) {
@@ -83,16 +97,9 @@ Status clear_run(const RunDir& run, Hooks* hooks) {
     if (!VS_TRY(cgroup.wait_empty(10000)))
       return Error::make(Errc::Busy, "guest '{}' has processes left", run.name());
   }
-  if (state && state->guard.pid != 0 && state->guard.pid != ::getpid()) {
-    // The guard waits for our lock once init is gone; it has nothing more to do.
-    if (auto const guard = open_process(state->guard)) {
-      if (auto done = signal_process(*guard, SIGKILL); !done)
-        debug("guard: {}", done.error().message());
-      pollfd wait{guard->get(), POLLIN, 0};
-      ::poll(&wait, 1, 5000);
-    }
-  }
-  if (state && state->guard.pid == ::getpid()) {
+  if (state && state->guard.pid != 0 && state->guard.pid != ::getpid())
+    VS_TRY(dismiss_guard(*state));
+  if (state && state->guard.pid == ::getpid() && !units_used()) {
     // We are the guard: leave the cgroup that is about to go.
     if (auto done = cgroup.leave(); !done) debug("{}", done.error().message());
   }
@@ -102,22 +109,33 @@ Status clear_run(const RunDir& run, Hooks* hooks) {
     hooks->end();
   }
   VS_TRY(cgroup.remove(), "guest '{}'", run.name());
-  if (state) release_xid(state->xid);
+  if (state) release_xid(run.name(), state->xid);
   return run.clear();
 }
 
-Status stop_guest(const std::string& name) {
-  auto const config = VS_TRY(load_config(name));
+namespace {
+
+Status stop_run(const std::string& name, const GuestConfig& config) {
   auto const run = VS_TRY(RunDir::lock(name, 300));
   auto const state = VS_TRY(run.read());
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), name};
-  if (!state && !cgroup.populated())
+  if (!state && !cgroup.left_over())
     return Error::make(Errc::NotRunning, "guest '{}' is not running", name);
   Hooks hooks{config, Hooks::Phase::Stop, {}};
   VS_TRY(hooks.run("pre-stop"));
   if (state) VS_TRY(wind_down(cgroup, *state, config.stop_timeout_s), "stop guest '{}'", name);
   VS_TRY(hooks.run("post-stop"));
   return clear_run(run, &hooks);
+}
+
+}  // namespace
+
+Status stop_guest(const std::string& name) {
+  auto const config = VS_TRY(load_config(name));
+  auto done = stop_run(name, config);
+  bool const ended = done || done.error().code() == Errc::NotRunning;
+  if (ended && units_used() && !inside_unit()) stopped_by_units(name, true);
+  return done;
 }
 
 }  // namespace vs

@@ -158,8 +158,14 @@ struct Work {
 void measure(const Work& work, std::span<Usage> part, std::vector<int>& pids) {
   Reader reader{work.proc};
   for (Usage& usage : part) {
-    reader.add_cgroup(usage, work.want_pids ? &pids : nullptr, work.slice, usage.name + "/guest");
-    if (usage.processes != 0) reader.add_times(usage, work.slice, usage.name + "/guest/cpu.stat");
+    std::vector<int>* const wanted = work.want_pids ? &pids : nullptr;
+    std::string dir = usage.name + "/guest";
+    reader.add_cgroup(usage, wanted, work.slice, dir);
+    if (usage.processes == 0) {
+      dir = ContextCgroup::scope_unit(usage.name) + "/context/guest";
+      reader.add_cgroup(usage, wanted, work.slice, dir);
+    }
+    if (usage.processes != 0) reader.add_times(usage, work.slice, dir + "/cpu.stat");
   }
 }
 

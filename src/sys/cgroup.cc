@@ -13,12 +13,16 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "sys/file.h"
+#include "sys/systemd.h"
 
 namespace vs {
 
 namespace {
 
 constexpr std::string_view kSlice = "vserver.slice";
+constexpr std::string_view kScopePrefix = "vserver-";
+constexpr std::string_view kScopeSuffix = ".scope";
+constexpr const char* kContext = "/context";
 // The controllers whose limits or counters a context uses; other v1 hierarchies are left alone.
 constexpr std::array<std::string_view, 7> kControllers{"cpu",   "cpuacct", "memory", "pids",
                                                        "blkio", "cpuset",  "devices"};
@@ -124,8 +128,27 @@ const std::string& CgroupHost::mount_of(std::string_view controller) const {
   return v2_;
 }
 
+std::string ContextCgroup::scope_unit(std::string_view name) {
+  return fmt::format("{}{}{}", kScopePrefix, escape_unit(name), kScopeSuffix);
+}
+
+ContextCgroup::ContextCgroup(CgroupHost host, const std::string& name)
+    : host_{std::move(host)},
+      scope_{fmt::format("{}/{}", kSlice, scope_unit(name))},
+      dir_{fmt::format("{}/{}", kSlice, name)} {
+  if (vs::exists(fmt::format("{}/{}", host_.v2(), scope_))) enter_scope();
+}
+
+void ContextCgroup::enter_scope() {
+  dir_ = scope_ + kContext;
+}
+
+Status ContextCgroup::adopt(int pid) const {
+  return write_knob(guest_path() + "/cgroup.procs", std::to_string(pid));
+}
+
 std::string ContextCgroup::path_of(std::string_view controller) const {
-  return fmt::format("{}/{}/{}", host_.mount_of(controller), kSlice, name_);
+  return fmt::format("{}/{}", host_.mount_of(controller), dir_);
 }
 
 Result<Fd> ContextCgroup::create_guard() {
@@ -140,25 +163,33 @@ Status ContextCgroup::write_own(const std::string& path) {
 }
 
 Status ContextCgroup::create() {
+  // A scope and all above it are systemd's, which has enabled every controller there.
+  bool const own = !in_scope();
   std::string const slice = fmt::format("{}/{}", host_.v2(), kSlice);
-  VS_TRY(make_dir(slice));
-  if (host_.unified()) {
+  if (own) VS_TRY(make_dir(slice));
+  if (host_.unified() && own) {
     VS_TRY(enable_controllers(host_.v2()));
     VS_TRY(enable_controllers(slice));
   }
   VS_TRY(make_dir(v2_path()));
-  if (host_.unified()) VS_TRY(enable_controllers(v2_path()));
   VS_TRY(make_dir(guest_path()));
   for (auto const& hierarchy : host_.v1()) {
     std::string const parent = fmt::format("{}/{}", hierarchy.mount, kSlice);
-    std::string const path = fmt::format("{}/{}", parent, name_);
+    std::string const path = fmt::format("{}/{}", hierarchy.mount, dir_);
     VS_TRY(make_dir(parent));
+    if (in_scope()) VS_TRY(make_dir(fmt::format("{}/{}", hierarchy.mount, scope_)));
     bool const cpuset = has(hierarchy.controllers, "cpuset");
     if (cpuset) VS_TRY(inherit_cpuset(hierarchy.mount, parent));
     VS_TRY(make_dir(path));
     if (cpuset) VS_TRY(inherit_cpuset(parent, path));
   }
   return {};
+}
+
+Status ContextCgroup::enable() {
+  if (!host_.unified()) return {};
+  if (in_scope()) VS_TRY(enable_controllers(fmt::format("{}/{}", host_.v2(), scope_)));
+  return enable_controllers(v2_path());
 }
 
 Status ContextCgroup::delegate(std::uint32_t owner) {
@@ -175,15 +206,18 @@ Status ContextCgroup::delegate(std::uint32_t owner) {
 Status ContextCgroup::remove() {
   VS_TRY(remove_cgroup_tree(v2_path()));
   for (auto const& hierarchy : host_.v1())
-    VS_TRY(remove_cgroup_tree(fmt::format("{}/{}/{}", hierarchy.mount, kSlice, name_)));
+    VS_TRY(remove_cgroup_tree(fmt::format("{}/{}", hierarchy.mount, dir_)));
+  // The scope itself is systemd's, which takes it away when its last process has gone.
+  std::string const scope = fmt::format("{}/{}", host_.v2(), scope_);
+  for (int i = 0; in_scope() && i < 200 && vs::exists(scope); ++i)
+    ::poll(nullptr, 0, 10);
   return {};
 }
 
 Result<std::vector<Fd>> ContextCgroup::open_v1_procs() const {
   std::vector<Fd> out;
   for (auto const& hierarchy : host_.v1())
-    out.push_back(
-        VS_TRY(open_path(fmt::format("{}/{}/{}/tasks", hierarchy.mount, kSlice, name_), O_WRONLY)));
+    out.push_back(VS_TRY(open_path(fmt::format("{}/{}/tasks", hierarchy.mount, dir_), O_WRONLY)));
   return out;
 }
 
@@ -247,12 +281,14 @@ Result<std::vector<int>> ContextCgroup::processes() const {
 
 Status ContextCgroup::kill_all() {
   auto done = write_knob(guest_path() + "/cgroup.kill", "1");
-  if (!done && done.error().sys() == ENOENT) return {};
+  if (!done && (done.error().sys() == ENOENT || done.error().sys() == ENODEV)) return {};
   return done;
 }
 
 Result<bool> ContextCgroup::wait_empty(int timeout_ms) {
-  Fd const events = VS_TRY(open_path(guest_path() + "/cgroup.events", O_RDONLY));
+  auto const events = open_path(guest_path() + "/cgroup.events", O_RDONLY);
+  if (!events && events.error().sys() == ENOENT) return true;  // systemd was faster than we
+  if (!events) return Error{events.error()};
   timespec start{};
   ::clock_gettime(CLOCK_MONOTONIC, &start);
   for (;;) {
@@ -263,7 +299,7 @@ Result<bool> ContextCgroup::wait_empty(int timeout_ms) {
     auto const spent =
         (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1'000'000;
     if (spent >= timeout_ms) return false;
-    pollfd wait{events.get(), POLLPRI, 0};
+    pollfd wait{events->get(), POLLPRI, 0};
     ::poll(&wait, 1, static_cast<int>(std::min<long>(timeout_ms - spent, 100)));
   }
 }
@@ -276,6 +312,34 @@ Result<std::string> ContextCgroup::read_knob_of(std::string_view controller,
 Status ContextCgroup::write_knob_of(std::string_view controller, const std::string& knob,
                                     std::string_view text) {
   return write_knob(fmt::format("{}/{}", path_of(controller), knob), text);
+}
+
+std::string guest_of_cgroup(std::string_view path) {
+  if (!path.starts_with('/') || !path.substr(1).starts_with(kSlice)) return {};
+  path.remove_prefix(1 + kSlice.size());
+  auto const parts = split(path, '/');  // "", NAME, "guest" or "", scope, "context", "guest"
+  if (parts.size() >= 3 && parts[2] == "guest") return std::string{parts[1]};
+  if (parts.size() < 4 || parts[2] != "context" || parts[3] != "guest") return {};
+  std::string_view scope = parts[1];
+  if (!scope.starts_with(kScopePrefix) || !scope.ends_with(kScopeSuffix)) return {};
+  scope.remove_prefix(kScopePrefix.size());
+  scope.remove_suffix(kScopeSuffix.size());
+  return unescape_unit(scope);
+}
+
+std::vector<std::string> guests_with_cgroup(const CgroupHost& host) {
+  std::vector<std::string> out;
+  auto const slice = open_path(fmt::format("{}/{}", host.v2(), kSlice), O_RDONLY | O_DIRECTORY);
+  if (!slice) return out;
+  auto const names = list_dir(*slice);
+  if (!names) return out;
+  for (auto const& name : *names) {
+    for (const char* below : {"/guest", "/context/guest"}) {
+      std::string const path = fmt::format("/{}/{}{}", kSlice, name, below);
+      if (vs::exists(host.v2() + path)) out.push_back(guest_of_cgroup(path));
+    }
+  }
+  return out;
 }
 
 }  // namespace vs

@@ -36,15 +36,24 @@ class CgroupHost {
   std::vector<V1> v1_;
 };
 
-// A context's cgroup in every hierarchy: `vserver.slice/NAME`, and on v2 below it `guest` (the
-// root of the guest's cgroup namespace) and `guard`.
+// A context's cgroup in every hierarchy, and on v2 below it `guest` (the root of the guest's cgroup
+// namespace). Where systemd manages the host it is `vserver.slice/vserver-NAME.scope/context`,
+// below the scope because systemd writes the scope's own knobs at each daemon-reload, and the guard
+// is in a service of its own; elsewhere it is `vserver.slice/NAME` with a `guard` beside `guest`.
 class ContextCgroup {
  public:
-  ContextCgroup(CgroupHost host, std::string name)
-      : host_{std::move(host)}, name_{std::move(name)} {}
+  // Finds where it is by looking; what is not there yet will be `vserver.slice/NAME`.
+  ContextCgroup(CgroupHost host, const std::string& name);
+  // From here on it is the scope of this guest, which exists.
+  void enter_scope();
+  static std::string scope_unit(std::string_view name);
+  // Moves a process into `guest`, by a write to cgroup.procs.
+  Status adopt(int pid) const;
 
   // Makes it everywhere; what is there already is taken over.
   Status create();
+  // Hands the controllers down to `guest`; no process may be above it any more.
+  Status enable();
   // Makes what is needed to be born in `guard`, and opens that.
   Result<Fd> create_guard();
   // Moves the calling process to the root cgroup, so that `guard` can be removed.
@@ -85,11 +94,22 @@ class ContextCgroup {
 
  private:
   static Status write_own(const std::string& path);
-  [[nodiscard]] std::string v2_path() const { return host_.v2() + "/vserver.slice/" + name_; }
+  [[nodiscard]] bool in_scope() const {
+    return dir_.size() > scope_.size() && dir_.starts_with(scope_);
+  }
+  [[nodiscard]] std::string v2_path() const { return host_.v2() + "/" + dir_; }
   [[nodiscard]] std::string path_of(std::string_view controller) const;
 
   CgroupHost host_;
-  std::string name_;
+  // Below a hierarchy's mount: the scope that it has under systemd, and its own directory.
+  std::string scope_;
+  std::string dir_;
 };
+
+// Name of the guest that a process with this path in the unified hierarchy belongs to; empty for
+// the host's own, guards among them.
+std::string guest_of_cgroup(std::string_view path);
+// Names of all guests that have a cgroup.
+std::vector<std::string> guests_with_cgroup(const CgroupHost& host);
 
 }  // namespace vs

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sys/systemd.h"
+
 namespace vs {
 namespace {
 
@@ -33,6 +35,25 @@ TEST(Cgroup, NoUnifiedTreeIsRefused) {
       CgroupHost::parse("31 30 0:27 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\nbroken line\n");
   ASSERT_FALSE(host);
   EXPECT_EQ(host.error().code(), Errc::Unsupported);
+}
+
+TEST(Cgroup, ThePathOfAProcessNamesItsGuest) {
+  EXPECT_EQ(guest_of_cgroup("/vserver.slice/web1/guest"), "web1");
+  EXPECT_EQ(guest_of_cgroup("/vserver.slice/web1/guest/init.scope"), "web1");
+  EXPECT_EQ(guest_of_cgroup("/vserver.slice/vserver-a\\x2bb-c.scope/context/guest"), "a+b-c");
+  for (auto const* path :
+       {"/", "/vserver.slice", "/vserver.slice/web1", "/vserver.slice/web1/guard",
+        "/vserver.slice/vserver-guard@web1.service", "/user.slice/web1/guest",
+        "/vserver.slice/vserver-web1.scope", "/vserver.slice/x/context/guest", ""})
+    EXPECT_EQ(guest_of_cgroup(path), "") << path;
+}
+
+TEST(Systemd, NamesOfUnitsComeBack) {
+  for (auto const* name : {"web1", "a+b-c", "x.y_z", "++"})
+    EXPECT_EQ(unescape_unit(escape_unit(name)), name);
+  EXPECT_EQ(escape_unit("a+b-c"), "a\\x2bb-c");
+  EXPECT_EQ(unescape_unit("\\x2"), "\\x2");
+  EXPECT_EQ(unescape_unit("\\xzz"), "\\xzz");
 }
 
 }  // namespace
