@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "context/seccomp.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <termios.h>
@@ -10,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -63,9 +68,19 @@ constexpr std::array kRefused{
 constexpr std::array kAbsent{"io_uring_enter", "io_uring_register", "io_uring_setup",
                              "userfaultfd"};
 
-constexpr std::array kClassicRefused{"fsmount",    "fsopen",    "mount",      "mount_setattr",
-                                     "move_mount", "open_tree", "pivot_root", "setns",
-                                     "umount2",    "unshare"};
+constexpr std::array kClassicRefused{
+    "fsconfig",  "fsmount",    "fsopen", "fspick", "mount",   "mount_setattr", "move_mount",
+    "open_tree", "pivot_root", "setns",  "umount", "umount2", "unshare"};
+
+// Families of sockets that no network namespace confines (up to Linux 6.18).
+constexpr std::array kAbsentSockets{AF_VSOCK, AF_ALG};
+
+// Calls from here on came after Linux 6.18 and were never judged: ENOSYS, as on an older kernel.
+constexpr std::uint32_t kFirstUnknown = 470;
+// Without a user namespace also open_tree_attr and what came after it (Linux 6.15).
+constexpr std::uint32_t kFirstUnknownClassic = 467;
+// 32-bit ARM has private calls here.
+constexpr std::uint32_t kArmPrivate = 0xf0000;
 
 struct Release {
   void operator()(void* filter) const noexcept { ::seccomp_release(filter); }
@@ -82,21 +97,53 @@ Status refuse(scmp_filter_ctx filter, const char* name, int err) {
   return {};
 }
 
+// Refuses a call with this value as an int argument; the kernel ignores the upper half as well.
+Status refuse_value(scmp_filter_ctx filter, const char* name, unsigned argument,
+                    std::uint64_t value, int err) {
+  scmp_arg_cmp const same{argument, SCMP_CMP_MASKED_EQ, 0xffffffffU, value};
+  int const number = ::seccomp_syscall_resolve_name(name);
+  int const done = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(err)),
+                                            number, 1, &same);
+  if (done != 0) return Error::system(-done, "seccomp rule {}", name);
+  return {};
+}
+
 Status add_rules(scmp_filter_ctx filter, bool classic) {
   for (const char* name : kRefused)
     VS_TRY(refuse(filter, name, EPERM));
   for (const char* name : kAbsent)
     VS_TRY(refuse(filter, name, ENOSYS));
-  if (classic) {
-    for (const char* name : kClassicRefused)
-      VS_TRY(refuse(filter, name, EPERM));
-  }
-  // Pushing characters into a terminal: the compare is on 32 bits, as the kernel's is.
-  scmp_arg_cmp const inject{1, SCMP_CMP_MASKED_EQ, 0xffffffffU, TIOCSTI};
+  // Pushing characters into a terminal.
+  VS_TRY(refuse_value(filter, "ioctl", 1, TIOCSTI, EPERM));
+  for (int const family : kAbsentSockets)
+    VS_TRY(refuse_value(filter, "socket", 0, static_cast<std::uint64_t>(family), EAFNOSUPPORT));
+  if (!classic) return {};
+  for (const char* name : kClassicRefused)
+    VS_TRY(refuse(filter, name, EPERM));
+  // A new user namespace begins with every capability. clone3 hides its flags in memory; without it
+  // the C libraries use clone.
+  scmp_arg_cmp const new_user{0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER};
   int const done =
-      ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1, &inject);
-  if (done != 0) return Error::system(-done, "seccomp rule ioctl");
-  return {};
+      ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &new_user);
+  if (done != 0) return Error::system(-done, "seccomp rule clone");
+  return refuse(filter, "clone3", ENOSYS);
+}
+
+void emit(std::string& out, std::uint16_t code, std::uint8_t yes, std::uint8_t no,
+          std::uint32_t k) {
+  sock_filter const instruction{code, yes, no, k};
+  out.append(reinterpret_cast<const char*>(&instruction), sizeof instruction);
+}
+
+// libseccomp has no ranges of numbers: these stand before its program. x32 numbers are above all of
+// this and refused by the program.
+std::string refuse_unknown(bool classic) {
+  std::string out;
+  emit(out, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr));
+  emit(out, BPF_JMP | BPF_JGE | BPF_K, 0, 2, classic ? kFirstUnknownClassic : kFirstUnknown);
+  emit(out, BPF_JMP | BPF_JGE | BPF_K, 1, 0, kArmPrivate);
+  emit(out, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
+  return out;
 }
 
 Result<std::string> export_bpf(scmp_filter_ctx filter) {
@@ -131,7 +178,7 @@ std::string cache_name(bool classic) {
   utsname machine{};
   ::uname(&machine);
   const scmp_version* library = ::seccomp_version();
-  h = hash(h, fmt::format("1 {} {}.{}.{} {}", machine.machine, library->major, library->minor,
+  h = hash(h, fmt::format("2 {} {}.{}.{} {}", machine.machine, library->major, library->minor,
                           library->micro, classic));
   return fmt::format("seccomp-{:016x}.bpf", h);
 }
@@ -165,7 +212,7 @@ Result<std::string> compile_seccomp(bool classic) {
   if (::seccomp_arch_native() == SCMP_ARCH_X86_64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_X86);
   if (::seccomp_arch_native() == SCMP_ARCH_AARCH64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_ARM);
   VS_TRY(add_rules(filter.get(), classic));
-  return export_bpf(filter.get());
+  return refuse_unknown(classic) + VS_TRY(export_bpf(filter.get()));
 }
 
 Result<std::string> cached_seccomp(const std::string& directory, bool classic) {

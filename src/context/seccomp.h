@@ -12,8 +12,10 @@ namespace vs {
 //
 // Refused with EPERM: what reaches the whole machine whatever the capabilities (modules, kexec,
 // swap, clocks, raw I/O, perf events, BPF, handles of files, keyrings, terminal injection).
-// Answered ENOSYS, so that programs fall back: io_uring and userfaultfd.
-//   classic   the guest shares the host's user namespace: mount and namespace calls go as well
+// Answered ENOSYS, so that programs fall back: io_uring, userfaultfd, and every call newer than
+// Linux 6.18. Answered EAFNOSUPPORT: sockets to the hypervisor and of the kernel's ciphers.
+//   classic   the guest shares the host's user namespace: mount and namespace calls go as well, and
+//             clone3, which hides its flags
 Result<std::string> compile_seccomp(bool classic);
 
 // The same from a cache directory (root's, mode 0700) when it holds a filter for this table, this

@@ -23,18 +23,24 @@ constexpr std::array<std::array<std::string_view, 3>, 7> kNodes{{{"/dev/null", "
                                                                  {"/dev/tty", "5:0", "666"},
                                                                  {"/dev/ptmx", "5:2", "666"}}};
 
-// Parts of /proc and /sys that speak of the machine and not of the guest.
-constexpr std::array<std::string_view, 25> kMasked{
-    "/proc/acpi",          "/proc/asound",   "/proc/bus",           "/proc/config.gz",
-    "/proc/driver",        "/proc/iomem",    "/proc/ioports",       "/proc/irq",
-    "/proc/kallsyms",      "/proc/kcore",    "/proc/keys",          "/proc/kmsg",
-    "/proc/latency_stats", "/proc/mtrr",     "/proc/partitions",    "/proc/sched_debug",
-    "/proc/scsi",          "/proc/slabinfo", "/proc/sysrq-trigger", "/proc/timer_list",
-    "/proc/vmallocinfo",   "/sys/firmware",  "/sys/kernel/debug",   "/sys/kernel/security",
-    "/sys/kernel/tracing"};
+// Parts of /proc and /sys that speak of the machine and not of the guest. What only the host's root
+// may open is no danger to a guest with a user namespace and is left alone there.
+constexpr std::array kMasked{
+    "/proc/acpi",          "/proc/asound",      "/proc/bus",
+    "/proc/cmdline",       "/proc/config.gz",   "/proc/driver",
+    "/proc/interrupts",    "/proc/iomem",       "/proc/ioports",
+    "/proc/irq",           "/proc/kallsyms",    "/proc/kcore",
+    "/proc/keys",          "/proc/kmsg",        "/proc/mtrr",
+    "/proc/latency_stats", "/proc/partitions",  "/proc/sched_debug",
+    "/proc/scsi",          "/proc/slabinfo",    "/proc/sysrq-trigger",
+    "/proc/timer_list",    "/proc/vmallocinfo", "/sys/devices/virtual/powercap",
+    "/sys/firmware"};
+constexpr std::array kMaskedClassic{"/proc/allocinfo",    "/proc/bootconfig", "/proc/dynamic_debug",
+                                    "/proc/kpagecgroup",  "/proc/kpagecount", "/proc/kpageflags",
+                                    "/proc/pagetypeinfo", "/proc/vmcore"};
 
-constexpr std::array<std::string_view, 3> kReadOnly{"/proc/fs", "/proc/pressure",
-                                                    "/proc/sys/kernel/core_pattern"};
+constexpr std::array kReadOnly{"/proc/fs", "/proc/pressure"};
+constexpr std::array kReadOnlyClassic{"/proc/sys"};
 
 struct CloseFile {
   void operator()(FILE* file) const noexcept { std::fclose(file); }
@@ -109,23 +115,50 @@ bool has_option(const Options& options, std::string_view name) {
                      });
 }
 
+// The path without doubled slashes, "." and a slash at its end; links are the kernel's to follow.
+std::string tidy_path(std::string_view path) {
+  std::string out;
+  for (auto const part : split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    out.append("/").append(part);
+  }
+  return out.empty() ? "/" : out;
+}
+
 bool is_ours(const Entry& entry) {
-  constexpr std::array<std::string_view, 6> kMadeAnyway{"/",    "/proc",    "/sys",
-                                                        "/dev", "/dev/pts", "/dev/shm"};
+  constexpr std::array<std::string_view, 8> kMadeAnyway{
+      "/", "/proc", "/sys", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys/fs/cgroup"};
   return std::find(kMadeAnyway.begin(), kMadeAnyway.end(), entry.target) != kMadeAnyway.end() ||
          entry.type == "swap";
 }
 
+// These show whose namespaces they are mounted in, and that would be the host's.
+bool shows_the_host(const Entry& entry) {
+  constexpr std::array<std::string_view, 4> kTypes{"cgroup", "cgroup2", "devtmpfs", "mqueue"};
+  return std::find(kTypes.begin(), kTypes.end(), entry.type) != kTypes.end();
+}
+
 Result<std::vector<TreeOp>> plan_fstab(const TreeConfig& config, const Fstab& fstab) {
   std::vector<TreeOp> ops;
-  for (auto const& entry : VS_TRY(parse_fstab(fstab))) {
-    if (is_ours(entry)) continue;
-    if (!entry.target.starts_with('/'))
+  for (auto& entry : VS_TRY(parse_fstab(fstab))) {
+    bool const absolute = entry.target.starts_with('/');
+    entry.target = tidy_path(entry.target);
+    if (absolute && is_ours(entry)) continue;
+    if (!absolute)
       return Error::make(Errc::Config,
                          "{}: mount point '{}' is not an absolute path inside the guest",
-                         entry.position, entry.target);
+                         entry.position, entry.target.substr(1));
     auto options = sort_options(entry.options);
     if (options.skip) continue;
+    if (!options.bind && shows_the_host(entry))
+      return Error::make(Errc::Config, "{}: a file system of type {} would show the host's",
+                         entry.position, entry.type)
+          .hint("remove the line: the guest mounts its own inside");
+    if (entry.type == "proc" || entry.type == "sysfs") {
+      // The guest's own once more, with its masks: a new one would be the host's.
+      ops.push_back({"c", entry.target, entry.type == "proc" ? "/proc" : "/sys", options.letters});
+      continue;
+    }
     if (options.bind || entry.type == "bind") {
       if (!entry.source.starts_with('/'))
         return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host",
@@ -171,11 +204,14 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d", "/dev/pts", "755", ""});
   ops.push_back({"d", "/dev/mqueue", "755", ""});
   ops.push_back({"t", "/run", "mode=755," + owner, "L"});
-  for (auto const path : kMasked)
-    ops.push_back({"m", std::string{path}, "", ""});
-  for (auto const path : kReadOnly)
-    ops.push_back({"r", std::string{path}, "", ""});
-  if (config.classic) ops.push_back({"r", "/proc/sys", "", ""});
+  auto const add_all = [&ops](const char* kind, const auto& paths) {
+    for (auto const* path : paths)
+      ops.push_back({kind, path, "", ""});
+  };
+  add_all("m", kMasked);
+  add_all("r", kReadOnly);
+  if (config.classic) add_all("m", kMaskedClassic);
+  if (config.classic) add_all("r", kReadOnlyClassic);
   for (auto const& fstab : config.fstabs) {
     for (auto& op : VS_TRY(plan_fstab(config, fstab)))
       ops.push_back(std::move(op));

@@ -28,6 +28,8 @@ struct Ctx {
   int proc;
   int sys;
   unsigned base;
+  int empty = -1;  // the first mask of a directory, cloned for the others
+  int null = -1;   // /dev/null
 };
 
 constexpr unsigned kLocked = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -151,24 +153,38 @@ int do_entry(const Ctx& ctx, const Op& op) {
   return done;
 }
 
-int do_mask(const Ctx& ctx, const Op& op) {
-  int const at = open_in(ctx.root, op.a, O_PATH, RESOLVE_NO_SYMLINKS);
-  if (at < 0) return errno == ENOENT ? 0 : -1;
-  struct stat st {};
-  if (fstat(at, &st) < 0) return -1;
-  int mount = -1;
-  if (S_ISDIR(st.st_mode)) {
+// Nothing at all over a directory: one file system for all masks of a guest.
+int mask_directory(Ctx& ctx, int at) {
+  if (ctx.empty < 0) {
     char options[] = "mode=555,size=4k,nr_inodes=2";
-    mount = new_mount("tmpfs", "tmpfs", options, kLocked | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
-  } else {
-    int const null = open_in(ctx.root, "/dev/null", O_PATH, RESOLVE_NO_SYMLINKS);
-    // The node itself, not what a hostile tree calls so: the mount over /dev is already ours.
-    if (null >= 0) mount = open_tree(null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    close(null);
+    ctx.empty =
+        new_mount("tmpfs", "tmpfs", options, kLocked | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
+    return ctx.empty < 0 ? -1 : move_mount(ctx.empty, at);
   }
+  int const mount = open_tree(ctx.empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
   if (mount < 0) return -1;
   int const done = move_mount(mount, at);
   close(mount);
+  return done;
+}
+
+int mask_file(Ctx& ctx, int at) {
+  // The node itself, not what a hostile tree calls so: the mount over /dev is already ours.
+  if (ctx.null < 0) ctx.null = open_in(ctx.root, "/dev/null", O_PATH, RESOLVE_NO_SYMLINKS);
+  if (ctx.null < 0) return -1;
+  int const mount = open_tree(ctx.null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  if (mount < 0) return -1;
+  int const done = move_mount(mount, at);
+  close(mount);
+  return done;
+}
+
+int do_mask(Ctx& ctx, const Op& op) {
+  int const at = open_in(ctx.root, op.a, O_PATH, RESOLVE_NO_SYMLINKS);
+  if (at < 0) return errno == ENOENT ? 0 : -1;
+  struct stat st {};
+  int done = fstat(at, &st);
+  if (done == 0) done = S_ISDIR(st.st_mode) ? mask_directory(ctx, at) : mask_file(ctx, at);
   close(at);
   return done;
 }
@@ -195,7 +211,7 @@ int do_read_only(const Ctx& ctx, const Op& op) {
   return attach(ctx, mount, op.a, "L");
 }
 
-int apply(const Ctx& ctx, const Op& op) {
+int apply(Ctx& ctx, const Op& op) {
   switch (op.kind[0]) {
     case 't': return do_tmpfs(ctx, op);
     case 'b': return do_bind(ctx, op);
@@ -215,8 +231,7 @@ int apply(const Ctx& ctx, const Op& op) {
 }  // namespace
 
 void apply_ops(Plan& plan, int root, int userns, int proc, int sys) {
-  Ctx const ctx{root, userns, proc, sys,
-                (plan.header->flags & kUserNs) != 0 ? plan.header->base_id : 0};
+  Ctx ctx{root, userns, proc, sys, (plan.header->flags & kUserNs) != 0 ? plan.header->base_id : 0};
   for (std::uint32_t i = 0; i < plan.header->n_ops; ++i) {
     Op op{};
     op.kind = plan.strings.next();
@@ -226,7 +241,8 @@ void apply_ops(Plan& plan, int root, int userns, int proc, int sys) {
     if (apply(ctx, op) >= 0) continue;
     const char* what = op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a;
     // Only where links are refused: elsewhere it is a circle of them, and ELOOP says so.
-    bool const link = errno == ELOOP && (*op.a == '\0' || strchr(op.c, 'L') != nullptr);
+    bool const link =
+        errno == ELOOP && (strchr("ps", op.kind[0]) != nullptr || strchr(op.c, 'L') != nullptr);
     if (!op.optional())
       fail(link ? "mount over a symbolic link at" : "prepare", what, link ? ENOTDIR : errno);
     report(Report::Kind::Warning, errno, "prepare", op.a);
