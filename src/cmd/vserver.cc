@@ -15,8 +15,9 @@ namespace vs {
 namespace {
 
 constexpr std::array kVerbs{
-    &kBuild, &kStart,  &kStop, &kRestart, &kCondrestart, &kStatus,    &kRunning, &kList,   &kEnter,
-    &kExec,  &kSuexec, &kRun,  &kConsole, &kLogs,        &kChkconfig, &kDelete,  &kDoctor, &kRepair,
+    &kBuild,  &kStart,  &kStop,   &kRestart, &kCondrestart, &kStatus, &kRunning,   &kList,
+    &kEnter,  &kExec,   &kSuexec, &kRun,     &kConsole,     &kLogs,   &kChkconfig, &kDelete,
+    &kDoctor, &kRepair, &kLimits, &kSet,     &kPause,       &kResume,
 };
 
 const Command* find_verb(std::string_view name) {

@@ -17,11 +17,13 @@
 
 #include "base/scope_exit.h"
 #include "base/text.h"
+#include "context/flags.h"
 #include "context/seccomp.h"
 #include "guest/config.h"
 #include "guest/paths.h"
 #include "guest/stage_plan.h"
 #include "guest/state.h"
+#include "limit/apply.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -107,8 +109,17 @@ Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state,
   header.gid = request.user.gid;
   header.ns_flags = state.ns_flags;
   header.capabilities = config.capabilities;
+  for (auto const& limit : limits_of_process(state.init.pid))
+    plan.limits.push_back({static_cast<std::uint32_t>(limit.resource), 0, limit.soft, limit.hard});
   if (config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !config.userns));
   return plan;
+}
+
+// The program inherits it from us: what init has, so that entering is no way around a bias.
+Status take_oom_score(int init) {
+  auto const score = VS_TRY(read_file(fmt::format("/proc/{}/oom_score_adj", init)));
+  auto const own = VS_TRY(read_file("/proc/self/oom_score_adj"));
+  return score == own ? Status{} : write_knob("/proc/self/oom_score_adj", trim(score));
 }
 
 }  // namespace
@@ -126,6 +137,9 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   if (!state || !cgroup.populated())
     return Error::make(Errc::NotRunning, "guest '{}' is not running", name)
         .hint(fmt::format("vserver {} start", name));
+  if ((config.context_flags & cflag::kPrivate) != 0)
+    return Error::make(Errc::Unsupported, "guest '{}' is private: nobody enters it", name)
+        .hint("the flag 'private' in its cflags says so");
   Fd const init = VS_TRY(open_process(state->init), "guest '{}': its init", name);
   Fd const group = VS_TRY(cgroup.open_beside(state->init.pid));
   StageFds fds;
@@ -133,6 +147,7 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   fds.init = init.get();
   fds.v1_procs = VS_TRY(cgroup.open_v1_procs());
   auto const plan = VS_TRY(plan_exec(config, *state, request));
+  VS_TRY(take_oom_score(state->init.pid));
   auto stage = VS_TRY(run_stage(plan, fds));
   auto reports = follow_stage(stage.reports, [](int) { return Status{}; });
   if (!reports) {

@@ -2,11 +2,14 @@
 #include "limit/apply.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/log.h"
@@ -95,7 +98,8 @@ Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
   return write_all_knobs(cgroup, writes);
 }
 
-Status change_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
+Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,
+                                            std::span<const KnobWrite> writes) {
   std::vector<KnobWrite> undo;
   for (auto const& write : writes) {
     auto now = cgroup.read_knob_of(write.controller, write.knob);
@@ -108,23 +112,80 @@ Status change_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
       VS_TRY(reclaim_below(cgroup, write));
     return write_all_knobs(cgroup, writes);
   }();
-  if (done) return done;
-  if (auto back = write_all_knobs(cgroup, undo); !back)
-    warn("the old limits could not be restored: {}", back.error().message());
+  if (done) return undo;
+  restore_knobs(cgroup, undo);
   if (done.error().sys() == EBUSY)
     return std::move(done)
         .error()
         .with_code(Errc::Busy)
         .hint("more is in use than the new limit allows, and nothing of it can be reclaimed");
-  return done;
+  return std::move(done).error();
 }
 
-Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> limits) {
+void restore_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> undo) {
+  if (auto back = write_all_knobs(cgroup, undo); !back)
+    warn("the old limits could not be restored: {}", back.error().message());
+}
+
+namespace {
+
+// Acts with the id of a user namespace's maker, who has all capabilities in it, and keeps those of
+// the host's root: prlimit(2) wants CAP_SYS_RESOURCE in the target's namespace, which the host's
+// root may lack. Raw calls: the C library would change all threads; there is only this one.
+class AsMaker {
+ public:
+  explicit AsMaker(std::uint32_t owner) {
+    constexpr unsigned long kNoSetuidFixup = 1UL << 2U;
+    active_ = owner != 0 && ::prctl(PR_SET_SECUREBITS, kNoSetuidFixup, 0, 0, 0) == 0;
+    if (active_) ::syscall(SYS_setresuid, -1, owner, -1);
+  }
+  AsMaker(const AsMaker&) = delete;
+  AsMaker& operator=(const AsMaker&) = delete;
+  AsMaker(AsMaker&&) = delete;
+  AsMaker& operator=(AsMaker&&) = delete;
+  ~AsMaker() {
+    if (!active_) return;
+    ::syscall(SYS_setresuid, -1, 0, -1);
+    ::prctl(PR_SET_SECUREBITS, 0, 0, 0, 0);
+  }
+
+ private:
+  bool active_;
+};
+
+struct LimitLine {
+  std::string_view name;  // in /proc/PID/limits
+  int resource;
+};
+constexpr std::array kLimitLines{
+    LimitLine{"Max cpu time", RLIMIT_CPU},
+    LimitLine{"Max file size", RLIMIT_FSIZE},
+    LimitLine{"Max data size", RLIMIT_DATA},
+    LimitLine{"Max stack size", RLIMIT_STACK},
+    LimitLine{"Max core file size", RLIMIT_CORE},
+    LimitLine{"Max resident set", RLIMIT_RSS},
+    LimitLine{"Max processes", RLIMIT_NPROC},
+    LimitLine{"Max open files", RLIMIT_NOFILE},
+    LimitLine{"Max locked memory", RLIMIT_MEMLOCK},
+    LimitLine{"Max address space", RLIMIT_AS},
+    LimitLine{"Max file locks", RLIMIT_LOCKS},
+    LimitLine{"Max pending signals", RLIMIT_SIGPENDING},
+    LimitLine{"Max msgqueue size", RLIMIT_MSGQUEUE},
+};
+
+}  // namespace
+
+Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> limits,
+                       std::uint32_t owner) {
+  AsMaker const maker{owner};
   for (int const pid : pids) {
     for (auto const& limit : limits) {
       auto const resource = static_cast<__rlimit_resource>(limit.resource);
       rlimit now{};
-      if (::prlimit(pid, resource, nullptr, &now) != 0) continue;  // gone
+      if (::prlimit(pid, resource, nullptr, &now) != 0) {
+        if (errno == ESRCH) continue;
+        return Error::system(errno, "read the limits of process {}", pid);
+      }
       rlimit const wanted{
           std::min<rlim_t>(limit.soft == kUnlimited ? now.rlim_cur : limit.soft, limit.hard),
           limit.hard};
@@ -133,6 +194,22 @@ Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> 
     }
   }
   return {};
+}
+
+std::vector<ProcessLimit> limits_of_process(int pid) {
+  std::vector<ProcessLimit> out;
+  auto const text = read_file(fmt::format("/proc/{}/limits", pid));
+  if (!text) return out;
+  for (auto const line : split_lines(*text)) {
+    for (auto const& known : kLimitLines) {
+      if (!line.starts_with(known.name)) continue;
+      auto const words = split_words(line.substr(known.name.size()));
+      if (words.size() < 2) continue;
+      out.push_back({known.resource, parse_decimal(words[0]).value_or(kUnlimited),
+                     parse_decimal(words[1]).value_or(kUnlimited)});
+    }
+  }
+  return out;
 }
 
 namespace {

@@ -15,13 +15,22 @@ namespace vs {
 // before it stays: for a cgroup that goes away on failure.
 Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes);
 
-// The same for a guest that runs: all or nothing. A memory limit below what is in use is first
-// tried by reclaim; fails with Errc::Busy, and kills nothing, when that does not get there.
-Status change_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes);
+// The same for a guest that runs: all or nothing. Gives the writes that set back what was. A memory
+// limit below what is in use is first tried by reclaim; fails with Errc::Busy, and kills nothing,
+// when that does not get there.
+Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,
+                                            std::span<const KnobWrite> writes);
+// Sets back what change_knobs changed; what fails is warned of.
+void restore_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> undo);
 
 // Lowers or raises the limits of these processes; a soft limit of kUnlimited keeps what each
 // has, but not above the hard one. Processes that end meanwhile are no error.
-Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> limits);
+//   owner   maker of the guest's user namespace (host id of its root), 0 for none
+Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> limits,
+                       std::uint32_t owner);
+
+// The limits that a process has now; empty when it is gone (proc(5), /proc/PID/limits).
+std::vector<ProcessLimit> limits_of_process(int pid);
 
 // Writes sysctls of the IPC namespace that a process is in, from a child that joins it.
 Status apply_ipc(int pid, std::span<const IpcLimit> limits);

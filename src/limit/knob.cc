@@ -17,6 +17,7 @@ enum class As : std::uint8_t {
   Same,
   MinusOne,  // "max" is -1 on v1
   Weight,    // cpu.weight and cpu.shares
+  Bfq,       // io.weight reaches 10000, BFQ's own 1000
 };
 
 struct Row {
@@ -45,7 +46,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"cpu.idle", "cpu", "cpu", "cpu.idle", As::Same, ""},
     {"cpuset.cpus", "cpuset", "cpuset", "cpuset.cpus", As::Same, ""},
     {"cpuset.mems", "cpuset", "cpuset", "cpuset.mems", As::Same, ""},
-    {"io.weight", "io", "blkio", "blkio.bfq.weight", As::Same, ""},
+    {"io.weight", "io", "blkio", "blkio.bfq.weight", As::Bfq, ""},
 });
 
 // The throttle files of v1 and the words of io.max.
@@ -72,6 +73,12 @@ std::string to_v1(const Row& row, std::string_view text) {
     case As::Weight:
       if (auto const weight = parse_decimal(text)) return std::to_string(shares_of_weight(*weight));
       return std::string{text};
+    case As::Bfq:
+      if (auto const weight = parse_decimal(text)) {
+        constexpr std::uint64_t kMostBfq = 1000;
+        return std::to_string(std::min(*weight, kMostBfq));
+      }
+      return std::string{text};
     case As::Same: return std::string{text};
   }
   return {};
@@ -83,6 +90,7 @@ std::string to_v2(const Row& row, std::string_view text) {
     case As::Weight:
       if (auto const shares = parse_decimal(text)) return std::to_string(weight_of_shares(*shares));
       return std::string{text};
+    case As::Bfq:
     case As::Same: return std::string{text};
   }
   return {};
@@ -131,7 +139,8 @@ void swap_to_v1(const Knobs& knobs, const KnobValue& swap, std::vector<KnobWrite
   auto const limit = parse_amount(memory != nullptr ? memory->text : "max");
   auto const extra = parse_amount(swap.text);
   if (!limit || !extra) return refused.push_back(swap.source + ": not an amount");
-  if (*extra == kUnlimited) return;
+  if (*extra == kUnlimited)
+    return out.push_back({"memory", "memory.memsw.limit_in_bytes", "-1", swap.source});
   if (*limit == kUnlimited)
     return refused.push_back(swap.source +
                              ": cgroup v1 bounds swap only together with a memory limit");

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <initializer_list>
@@ -36,8 +37,23 @@ void enter_terminal(Plan& plan, const char* cwd) {
   if (chdir(cwd) < 0 && chdir("/") < 0) fail("enter the working directory", cwd, errno);
 }
 
+// What init has; less where we have less and cannot raise it. Host root still: a guest's cannot.
+void take_limits(const Plan& plan) {
+  for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
+    auto const resource = static_cast<int>(plan.rlimits[i].resource);
+    rlimit limit{plan.rlimits[i].soft, plan.rlimits[i].hard};
+    if (setrlimit(resource, &limit) == 0) continue;
+    rlimit now{};
+    must(getrlimit(resource, &now), "limit the program");
+    if (limit.rlim_max > now.rlim_max) limit.rlim_max = now.rlim_max;
+    if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
+    must(setrlimit(resource, &limit), "limit the program");
+  }
+}
+
 [[noreturn]] void be_program(Plan& plan, const char* cwd) {
   Header const& header = *plan.header;
+  take_limits(plan);
   // All at once: from here on the host is out of reach.
   must(setns(kInitFd, static_cast<int>(header.ns_flags & ~std::uint32_t{CLONE_NEWPID})),
        "join the guest's namespaces");

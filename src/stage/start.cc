@@ -201,8 +201,22 @@ void open_console(const Header& header) {
 // What the users of a user namespace take is charged to its maker as well: inotify instances,
 // message queues, pending signals, namespaces. That must be the guest's own root id: with the
 // host's root as the maker of all, one guest could use up what the host and the others need.
-// The maker's rlimits at that moment bound the guest as a whole (getrlimit(2), Linux 5.14).
-void take_maker(const Plan& plan) {
+// The maker also has all capabilities in the namespace.
+void act_as_maker(const Header& header) {
+  if ((header.flags & kUserNs) == 0) return;
+  // Capabilities stay: the new process has to be put into its cgroup.
+  must(prctl(PR_SET_SECUREBITS, kNoSetuidFixup, 0, 0, 0), "keep capabilities");
+  must(static_cast<int>(syscall(SYS_setresuid, -1, header.base_id, -1)), "act as the guest's root");
+}
+
+void act_as_root(const Header& header) {
+  if ((header.flags & kUserNs) == 0) return;
+  must(static_cast<int>(syscall(SYS_setresuid, -1, 0, -1)), "act as the host's root");
+  must(prctl(PR_SET_SECUREBITS, 0, 0, 0, 0), "drop capabilities as usual");
+}
+
+// The maker's limits at that moment bound the guest as a whole (getrlimit(2), Linux 5.14).
+void bound_namespace(const Plan& plan) {
   for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
     auto const& row = plan.rlimits[i];
     auto const resource = static_cast<int>(row.resource);
@@ -210,15 +224,6 @@ void take_maker(const Plan& plan) {
     if (resource == RLIMIT_MSGQUEUE || resource == RLIMIT_SIGPENDING || resource == RLIMIT_MEMLOCK)
       setrlimit(resource, &limit);  // set_limits() reports what cannot be had
   }
-  // Capabilities stay: the new process has to be put into its cgroup.
-  must(prctl(PR_SET_SECUREBITS, kNoSetuidFixup, 0, 0, 0), "keep capabilities");
-  must(static_cast<int>(syscall(SYS_setresuid, -1, plan.header->base_id, -1)),
-       "act as the guest's root");
-}
-
-void leave_maker() {
-  must(static_cast<int>(syscall(SYS_setresuid, -1, 0, -1)), "act as the host's root");
-  must(prctl(PR_SET_SECUREBITS, 0, 0, 0, 0), "drop capabilities as usual");
 }
 
 Child clone_init(Plan& plan, const char* host, const char* domain, const char* cwd) {
@@ -235,15 +240,15 @@ Child clone_init(Plan& plan, const char* host, const char* domain, const char* c
     args.flags |= CLONE_INTO_CGROUP;
     args.cgroup = kCgroupFd;
   }
-  bool const maker = (plan.header->flags & kUserNs) != 0;
-  if (maker) take_maker(plan);
+  bound_namespace(plan);
+  act_as_maker(*plan.header);
   auto const pid = static_cast<int>(syscall(SYS_clone3, &args, sizeof args));
   must(pid, "create the guest's namespaces", "clone3");
-  if (maker && pid != 0) leave_maker();
   if (pid == 0) {
     close(gate[1]);
     be_init(plan, gate[0], host, domain, cwd);
   }
+  act_as_root(*plan.header);
   close(gate[0]);
   return {pid, pidfd, gate[1]};
 }
@@ -256,12 +261,14 @@ const char* limit_name(std::uint32_t resource) {
 }
 
 void set_limits(const Plan& plan, int pid) {
+  act_as_maker(*plan.header);  // the host's root may lack CAP_SYS_RESOURCE; prlimit(2) wants it
   for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
     auto const& row = plan.rlimits[i];
     rlimit const limit{row.soft, row.hard};
     if (prlimit(pid, static_cast<int>(row.resource), &limit, nullptr) < 0)
       report(Report::Kind::Warning, errno, "set the limit", limit_name(row.resource));
   }
+  act_as_root(*plan.header);
   if (plan.header->nice != 0)
     must(setpriority(PRIO_PROCESS, static_cast<id_t>(pid), plan.header->nice), "set nice");
 }
