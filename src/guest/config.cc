@@ -244,7 +244,8 @@ Status read_network(const Tree& tree, GuestConfig& out) {
 void read_fstabs(const Tree& tree, GuestConfig& out) {
   for (std::string_view const name : {"fstab", "fstab.local", "fstab.remote"}) {
     if (auto value = tree.raw(name))
-      out.fstabs.push_back({std::move(value->position.file), std::move(value->text)});
+      out.fstabs.push_back(
+          {std::move(value->position.file), std::move(value->text), name == "fstab.remote"});
   }
 }
 

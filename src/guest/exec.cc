@@ -131,6 +131,7 @@ Status relay_console(FdRef socket) {
 }
 
 Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
+  VS_TRY(check_standard_descriptors());
   auto const config = VS_TRY(load_config(name));
   auto const state = VS_TRY(RunDir::read_state(name));
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};

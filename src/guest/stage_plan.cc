@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -43,6 +44,9 @@ std::string encode(StagePlan plan) {
   auto& header = plan.header;
   header.magic = stage::kPlanMagic;
   header.n_ops = static_cast<std::uint32_t>(plan.ops.size());
+  header.n_late = static_cast<std::uint32_t>(
+      std::count_if(plan.ops.begin(), plan.ops.end(),
+                    [](const TreeOp& op) { return op[0].find('@') != std::string::npos; }));
   header.n_argv = static_cast<std::uint32_t>(plan.argv.size());
   header.n_envp = static_cast<std::uint32_t>(plan.envp.size());
   header.n_rlimits = static_cast<std::uint32_t>(plan.limits.size());
@@ -70,6 +74,17 @@ Result<Fd> sealed_helper(const std::string& path) {
 }
 
 }  // namespace
+
+Status check_standard_descriptors() {
+  constexpr std::array kNames{"input", "output", "error"};
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+      return Error::make(Errc::Usage, "standard {} is a directory: it leads out of the guest",
+                         kNames.at(static_cast<std::size_t>(fd)));
+  }
+  return {};
+}
 
 Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds) {
   Fd const helper = VS_TRY(sealed_helper(Paths::get().libexec + "/vs-stage"));

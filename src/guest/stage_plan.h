@@ -46,6 +46,9 @@ struct Stage {
   Fd reports;
 };
 
+// Refuses a directory as a standard descriptor: "..", looked up from it, leads out of a guest.
+Status check_standard_descriptors();
+
 // Starts vs-stage from a sealed copy of itself with this plan.
 Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds);
 

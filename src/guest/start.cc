@@ -350,6 +350,7 @@ Status start_guest(const std::string& name, unsigned restarts) {
 }
 
 Result<int> run_guest(const std::string& name, const std::vector<std::string>& argv) {
+  VS_TRY(check_standard_descriptors());
   Start s = VS_TRY(prepare(VS_TRY(RunDir::lock(name, 30)), true, argv));
   VS_TRY(run_steps<Start>(kStartSteps, s), "run guest '{}'", name);
   int status = 0;

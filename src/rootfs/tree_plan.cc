@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <memory>
 
 #include "base/text.h"
@@ -80,29 +81,42 @@ struct Options {
   bool skip = false;
 };
 
-Options sort_options(const std::string& text) {
-  constexpr std::array<std::string_view, 14> kIgnored{
-      "defaults", "rw",   "auto", "user", "users", "nouser",  "owner",
-      "relatime", "suid", "dev",  "exec", "async", "_netdev", "nofail"};
+struct OptionRow {
+  std::string_view name;
+  std::string_view letters;  // of the helper
+};
+
+constexpr std::array kOptions{
+    OptionRow{"bind", ""},     OptionRow{"rbind", "R"},      OptionRow{"ro", "r"},
+    OptionRow{"nosuid", "s"},  OptionRow{"noexec", "x"},     OptionRow{"dev", "D"},
+    OptionRow{"noatime", "a"}, OptionRow{"nodiratime", "A"}, OptionRow{"nosymfollow", "y"},
+    OptionRow{"users", "sx"},  OptionRow{"idmap", "i"},      OptionRow{"X-mount.idmap", "i"},
+    OptionRow{"nodev", ""},    OptionRow{"defaults", ""},    OptionRow{"rw", ""},
+    OptionRow{"auto", ""},     OptionRow{"noauto", ""},      OptionRow{"user", ""},
+    OptionRow{"nouser", ""},   OptionRow{"owner", ""},       OptionRow{"relatime", ""},
+    OptionRow{"atime", ""},    OptionRow{"diratime", ""},    OptionRow{"suid", ""},
+    OptionRow{"exec", ""},     OptionRow{"async", ""},       OptionRow{"_netdev", ""},
+    OptionRow{"nofail", ""},   OptionRow{"nomtab", ""},      OptionRow{"private", ""},
+    OptionRow{"rec", ""}};
+// What a mount of a guest cannot be: it is new, and no peer of anything of the host.
+constexpr std::array<std::string_view, 8> kRefusedOptions{
+    "move", "remount", "shared", "rshared", "slave", "rslave", "unbindable", "runbindable"};
+
+Result<Options> sort_options(const Entry& entry) {
   Options out;
-  for (auto const item : split(text, ',')) {
-    if (item == "bind" || item == "rbind") {
-      out.bind = true;
-      if (item == "rbind") out.letters.push_back('R');
-    } else if (item == "ro") {
-      out.letters.push_back('r');
-    } else if (item == "nosuid") {
-      out.letters.push_back('s');
-    } else if (item == "noexec") {
-      out.letters.push_back('x');
-    } else if (item == "idmap" || item == "X-mount.idmap") {
-      out.letters.push_back('i');
-    } else if (item == "noauto") {
-      out.skip = true;
-    } else if (item != "nodev" &&
-               std::find(kIgnored.begin(), kIgnored.end(), item) == kIgnored.end()) {
+  for (auto const item : split(entry.options, ',')) {
+    if (item.empty() || item.starts_with("x-") || item.starts_with("comment=")) continue;
+    if (std::find(kRefusedOptions.begin(), kRefusedOptions.end(), item) != kRefusedOptions.end())
+      return Error::make(Errc::Config, "{}: option '{}' does not work for a guest's mounts",
+                         entry.position, item);
+    out.bind = out.bind || item == "bind" || item == "rbind";
+    out.skip = out.skip || item == "noauto";
+    auto const row = std::find_if(kOptions.begin(), kOptions.end(),
+                                  [&](const OptionRow& r) { return r.name == item; });
+    if (row != kOptions.end())
+      out.letters += row->letters;
+    else
       out.remaining.emplace_back(item);
-    }
   }
   return out;
 }
@@ -138,47 +152,62 @@ bool shows_the_host(const Entry& entry) {
   return std::find(kTypes.begin(), kTypes.end(), entry.type) != kTypes.end();
 }
 
-Result<std::vector<TreeOp>> plan_fstab(const TreeConfig& config, const Fstab& fstab) {
-  std::vector<TreeOp> ops;
+Status check_entry(const Entry& entry, const Options& options) {
+  if (!options.bind && shows_the_host(entry))
+    return Error::make(Errc::Config, "{}: a file system of type {} would show the host's",
+                       entry.position, entry.type)
+        .hint("remove the line: the guest mounts its own inside");
+  if (!options.bind) return {};
+  if (!entry.source.starts_with('/'))
+    return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host",
+                       entry.position, entry.source);
+  if (!options.remaining.empty())
+    return Error::make(Errc::Config, "{}: option '{}' means nothing to a bind mount",
+                       entry.position, options.remaining[0]);
+  return {};
+}
+
+// One entry; a mount that fails is a warning at start, as it always was.
+TreeOp plan_entry(const TreeConfig& config, const Entry& entry, Options options) {
+  if (entry.type == "proc" || entry.type == "sysfs") {
+    // The guest's own once more, with its masks: a new one would be the host's.
+    return {"c?", entry.target, entry.type == "proc" ? "/proc" : "/sys", options.letters};
+  }
+  if (options.bind) return {"b?", entry.target, entry.source, options.letters};
+  if (entry.type == "tmpfs") {
+    // What the host's root mounts belongs to the host's root: give it to the guest's.
+    for (const char* id : {"uid", "gid"}) {
+      if (!has_option(options, id))
+        options.remaining.push_back(fmt::format("{}={}", id, config.base_id));
+    }
+    return {"t?", entry.target, join(options.remaining, ","), options.letters};
+  }
+  return {"f?", entry.target,
+          fmt::format("{},{},{}", entry.type, entry.source, join(options.remaining, ",")),
+          options.letters + (config.base_id != 0 ? "i" : "")};
+}
+
+// `late` are the mounts that need the guest's network.
+Status plan_fstab(const TreeConfig& config, const Fstab& fstab, std::vector<TreeOp>& ops,
+                  std::vector<TreeOp>& late) {
   for (auto& entry : VS_TRY(parse_fstab(fstab))) {
-    bool const absolute = entry.target.starts_with('/');
-    entry.target = tidy_path(entry.target);
-    if (absolute && is_ours(entry)) continue;
-    if (!absolute)
+    if (!entry.target.starts_with('/'))
       return Error::make(Errc::Config,
                          "{}: mount point '{}' is not an absolute path inside the guest",
-                         entry.position, entry.target.substr(1));
-    auto options = sort_options(entry.options);
+                         entry.position, entry.target);
+    entry.target = tidy_path(entry.target);
+    if (is_ours(entry)) continue;
+    auto options = VS_TRY(sort_options(entry));
     if (options.skip) continue;
-    if (!options.bind && shows_the_host(entry))
-      return Error::make(Errc::Config, "{}: a file system of type {} would show the host's",
-                         entry.position, entry.type)
-          .hint("remove the line: the guest mounts its own inside");
-    if (entry.type == "proc" || entry.type == "sysfs") {
-      // The guest's own once more, with its masks: a new one would be the host's.
-      ops.push_back({"c", entry.target, entry.type == "proc" ? "/proc" : "/sys", options.letters});
-      continue;
-    }
-    if (options.bind || entry.type == "bind") {
-      if (!entry.source.starts_with('/'))
-        return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host",
-                           entry.position, entry.source);
-      ops.push_back({"b", entry.target, entry.source, options.letters});
-    } else if (entry.type == "tmpfs") {
-      // What the host's root mounts belongs to the host's root: give it to the guest's.
-      for (const char* id : {"uid", "gid"}) {
-        if (!has_option(options, id))
-          options.remaining.push_back(fmt::format("{}={}", id, config.base_id));
-      }
-      ops.push_back({"t", entry.target, join(options.remaining, ","), options.letters});
-    } else {
-      ops.push_back(
-          {"f", entry.target,
-           fmt::format("{},{},{}", entry.type, entry.source, join(options.remaining, ",")),
-           options.letters + (config.base_id != 0 ? "i" : "")});
-    }
+    options.bind = options.bind || entry.type == "bind";
+    VS_TRY(check_entry(entry, options));
+    auto op = plan_entry(config, entry, std::move(options));
+    // The sources of binds are paths of the host, which are out of sight later.
+    bool const in_network = fstab.in_network && op[0] == "f?";
+    if (in_network) op[0] += '@';
+    (in_network ? late : ops).push_back(std::move(op));
   }
-  return ops;
+  return {};
 }
 
 }  // namespace
@@ -192,7 +221,7 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d?", "/run", "755", ""});
   ops.push_back({"p", "/proc", "", ""});
   if (config.sysfs) ops.push_back({"s", "/sys", "", ""});
-  ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "xDL"});
+  ops.push_back({"t", "/dev", "mode=755,size=4m,nr_inodes=4096," + owner, "sxDL"});
   for (auto const& node : kNodes)
     ops.push_back({"n", std::string{node[0]}, std::string{node[1]}, std::string{node[2]}});
   ops.push_back({"n", "/dev/console", "1:3", "600"});  // covered by the guest's own terminal
@@ -203,7 +232,7 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   ops.push_back({"d", "/dev/shm", "1777", ""});
   ops.push_back({"d", "/dev/pts", "755", ""});
   ops.push_back({"d", "/dev/mqueue", "755", ""});
-  ops.push_back({"t", "/run", "mode=755," + owner, "L"});
+  ops.push_back({"t", "/run", "mode=755," + owner, "sL"});
   auto const add_all = [&ops](const char* kind, const auto& paths) {
     for (auto const* path : paths)
       ops.push_back({kind, path, "", ""});
@@ -212,10 +241,10 @@ Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config) {
   add_all("r", kReadOnly);
   if (config.classic) add_all("m", kMaskedClassic);
   if (config.classic) add_all("r", kReadOnlyClassic);
-  for (auto const& fstab : config.fstabs) {
-    for (auto& op : VS_TRY(plan_fstab(config, fstab)))
-      ops.push_back(std::move(op));
-  }
+  std::vector<TreeOp> late;
+  for (auto const& fstab : config.fstabs)
+    VS_TRY(plan_fstab(config, fstab, ops, late));
+  std::move(late.begin(), late.end(), std::back_inserter(ops));
   return ops;
 }
 

@@ -17,6 +17,7 @@ using TreeOp = std::array<std::string, 4>;
 struct Fstab {
   std::string file;  // named in errors
   std::string text;
+  bool in_network = false;  // mounted when the guest's network is up, from inside it
 };
 
 struct TreeConfig {

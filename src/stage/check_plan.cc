@@ -26,6 +26,7 @@ const char* check_plan(char* bytes, std::size_t size, Plan* out) {
   auto const* header = reinterpret_cast<const Header*>(bytes);
   if (header->magic != kPlanMagic) return "not a plan of this version";
   if (header->n_v1 > kMaxV1) return "too many cgroup hierarchies";
+  if (header->n_late > header->n_ops) return "more late operations than operations";
   if (header->n_filter > kMaxFilter) return "the seccomp filter is too long";
   // 64 bits hold every sum of 32-bit counts.
   std::uint64_t const rlimits = align8(sizeof(Header) + std::uint64_t{header->strings_size});

@@ -56,7 +56,7 @@ struct Header {
   std::uint64_t capabilities;    // bounding set
   std::int64_t boottime_offset;  // seconds, for the time namespace
   std::uint32_t ns_flags;        // Exec: CLONE_NEW* to join
-  std::uint32_t reserved;
+  std::uint32_t n_late;          // Start: the last operations, done when the network is up
 };
 static_assert(sizeof(Header) == 80);
 
@@ -71,8 +71,7 @@ static_assert(sizeof(Rlimit) == 24);
 // Operations on the guest's tree, done as host root before it is sealed. Each is four strings:
 // kind, a, b, c. Paths are resolved inside the guest's root; the first letter of the kind says
 // what:
-//   t  TARGET OPTIONS ATTR              new tmpfs ("mode=755,size=64k"); D in ATTR: its device
-//                                       nodes work
+//   t  TARGET OPTIONS ATTR              new tmpfs ("mode=755,size=64k")
 //   b  TARGET SOURCE ATTR               bind mount of a host path; R: with what is mounted below,
 //                                       i: owners through the guest's ids
 //   c  TARGET SOURCE ATTR               the guest's own SOURCE once more, with all that covers it
@@ -85,8 +84,10 @@ static_assert(sizeof(Rlimit) == 24);
 //   r  PATH                             read-only from here down; absent is fine
 //   p                                   procfs at /proc
 //   s                                   sysfs at /sys
-// ATTR: r read-only, s nosuid, d nodev, x noexec, L refuse symbolic links in TARGET.
-// A '?' behind the letter makes a failure of this operation a warning.
+// ATTR: r read-only, s nosuid, x noexec, a noatime, A nodiratime, y nosymfollow, D device nodes
+// work, L refuse symbolic links in TARGET.
+// A '?' behind the letter makes a failure of this operation a warning; those with a '@' stand last
+// and are done in the guest's network.
 struct Report {
   enum class Kind : std::uint32_t { Error = 1, Init = 2, Await = 3, Descriptors = 4, Warning = 5 };
   Kind kind;

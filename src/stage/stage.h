@@ -41,9 +41,15 @@ void await(const char* step);
 // Maps the plan from kPlanFd, privately and writable: strings are split in place.
 Plan load_plan();
 
-// The tree as host root: tmpfs, binds, nodes, masks (see plan.h); `userns` for idmapped mounts,
-// `proc` and `sys` are detached mounts made in the guest's namespaces (or -1).
-void apply_ops(Plan& plan, int root, int userns, int proc, int sys);
+// What operations on the tree work with: descriptors, -1 where there is none.
+struct OpContext {
+  int root;
+  int userns;  // for idmapped mounts
+  int proc;    // detached mounts made in the guest's namespaces
+  int sys;
+};
+// Does the next `count` operations of the plan as host root (see plan.h).
+void apply_ops(Plan& plan, std::uint32_t count, const OpContext& context);
 
 // Bounding set, ids, seccomp, and without a user namespace the other capability sets: afterwards
 // the process has nothing that the guest's root has not.

@@ -330,10 +330,14 @@ void start(Plan& plan) {
                       MS_PRIVATE),
        idmap != 0 ? "map the owners of the root (idmapped mount)" : "restrict the root", root);
   attach_root(tree, root);
-  apply_ops(plan, tree, userns, want.proc, want.sys);
+  OpContext const ops{tree, userns, want.proc, want.sys};
+  apply_ops(plan, header.n_ops - header.n_late, ops);
   enter_new_root(tree);
   set_limits(plan, init.pid);
   await("network");
+  if (header.n_late != 0 && (header.flags & kNetNs) != 0)
+    must(setns(open_ns(init.pid, "net"), CLONE_NEWNET), "enter the guest's network");
+  apply_ops(plan, header.n_late, ops);
   if (write(init.gate, "g", 1) != 1) fail("release init", "", errno);
   _exit(0);
 }

@@ -22,11 +22,7 @@ struct Op {
   [[nodiscard]] bool optional() const { return kind[1] == '?'; }
 };
 
-struct Ctx {
-  int root;
-  int userns;
-  int proc;
-  int sys;
+struct Ctx : OpContext {
   unsigned base;
   int empty = -1;  // the first mask of a directory, cloned for the others
   int null = -1;   // /dev/null
@@ -61,13 +57,16 @@ int new_mount(const char* type, const char* source, char* options, unsigned attr
   return mount;
 }
 
+// Device nodes of the guest's tree never work, unless it is said.
 unsigned attributes(const char* letters) {
-  unsigned attr = 0;
+  unsigned attr = strchr(letters, 'D') == nullptr ? MOUNT_ATTR_NODEV : 0;
   for (; *letters != '\0'; ++letters) {
     if (*letters == 'r') attr |= MOUNT_ATTR_RDONLY;
     if (*letters == 's') attr |= MOUNT_ATTR_NOSUID;
-    if (*letters == 'd') attr |= MOUNT_ATTR_NODEV;
     if (*letters == 'x') attr |= MOUNT_ATTR_NOEXEC;
+    if (*letters == 'a') attr |= MOUNT_ATTR_NOATIME;
+    if (*letters == 'A') attr |= MOUNT_ATTR_NODIRATIME;
+    if (*letters == 'y') attr |= MOUNT_ATTR_NOSYMFOLLOW;
   }
   return attr;
 }
@@ -85,9 +84,7 @@ int attach(const Ctx& ctx, int mount, const char* target, const char* letters) {
 }
 
 int do_tmpfs(const Ctx& ctx, const Op& op) {
-  int const mount =
-      new_mount("tmpfs", "tmpfs", op.b,
-                attributes(op.c) | (strchr(op.c, 'D') != nullptr ? MOUNT_ATTR_NOSUID : kLocked));
+  int const mount = new_mount("tmpfs", "tmpfs", op.b, attributes(op.c));
   return mount < 0 ? -1 : attach(ctx, mount, op.a, op.c);
 }
 
@@ -95,10 +92,12 @@ int do_bind(const Ctx& ctx, const Op& op) {
   unsigned const recursive = strchr(op.c, 'R') != nullptr ? AT_RECURSIVE : 0;
   int const mount = open_tree(AT_FDCWD, op.b, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
   if (mount < 0) return -1;
-  std::uint64_t attr = attributes(op.c) | MOUNT_ATTR_NODEV;
+  std::uint64_t attr = attributes(op.c);
   bool const idmap = strchr(op.c, 'i') != nullptr && ctx.userns >= 0;
   if (idmap) attr |= MOUNT_ATTR_IDMAP;
-  if (set_mount_attr(mount, recursive, attr, 0, idmap ? ctx.userns : 0, MS_PRIVATE) < 0) return -1;
+  std::uint64_t const clear = (attr & MOUNT_ATTR_NOATIME) != 0 ? MOUNT_ATTR__ATIME : 0;
+  if (set_mount_attr(mount, recursive, attr, clear, idmap ? ctx.userns : 0, MS_PRIVATE) < 0)
+    return -1;
   return attach(ctx, mount, op.a, op.c);
 }
 
@@ -109,7 +108,7 @@ int do_other(const Ctx& ctx, const Op& op) {
   char* options = strchr(source, ',');
   if (options != nullptr) *options++ = '\0';
   int const mount = new_mount(op.b, source, options != nullptr ? options : source + strlen(source),
-                              attributes(op.c) | MOUNT_ATTR_NODEV);
+                              attributes(op.c));
   if (mount < 0) return -1;
   if (strchr(op.c, 'i') != nullptr && ctx.userns >= 0 &&
       set_mount_attr(mount, 0, MOUNT_ATTR_IDMAP, 0, ctx.userns) < 0)
@@ -230,23 +229,25 @@ int apply(Ctx& ctx, const Op& op) {
 
 }  // namespace
 
-void apply_ops(Plan& plan, int root, int userns, int proc, int sys) {
-  Ctx ctx{root, userns, proc, sys, (plan.header->flags & kUserNs) != 0 ? plan.header->base_id : 0};
-  for (std::uint32_t i = 0; i < plan.header->n_ops; ++i) {
+void apply_ops(Plan& plan, std::uint32_t count, const OpContext& context) {
+  Ctx ctx{{context}, (plan.header->flags & kUserNs) != 0 ? plan.header->base_id : 0};
+  for (std::uint32_t i = 0; i < count; ++i) {
     Op op{};
     op.kind = plan.strings.next();
     op.a = plan.strings.next();
     op.b = plan.strings.next();
     op.c = plan.strings.next();
     if (apply(ctx, op) >= 0) continue;
-    const char* what = op.kind[0] == 'p' ? "/proc" : op.kind[0] == 's' ? "/sys" : op.a;
+    int const err = errno;
+    bool const mounts = strchr("tbcf", op.kind[0]) != nullptr;
     // Only where links are refused: elsewhere it is a circle of them, and ELOOP says so.
-    bool const link =
-        errno == ELOOP && (strchr("ps", op.kind[0]) != nullptr || strchr(op.c, 'L') != nullptr);
-    if (!op.optional())
-      fail(link ? "mount over a symbolic link at" : "prepare", what, link ? ENOTDIR : errno);
-    report(Report::Kind::Warning, errno, "prepare", op.a);
+    if (err == ELOOP && (strchr("ps", op.kind[0]) != nullptr || strchr(op.c, 'L') != nullptr))
+      fail("mount over a symbolic link at", op.a, ENOTDIR);
+    if (!op.optional()) fail(mounts ? "mount" : "prepare", op.a, err);
+    report(Report::Kind::Warning, err, mounts ? "mount" : "prepare", op.a);
   }
+  close(ctx.empty);
+  close(ctx.null);
 }
 
 }  // namespace vs::stage

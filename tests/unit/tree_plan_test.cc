@@ -22,9 +22,9 @@ TEST(TreePlan, FstabLinesBecomeOperations) {
        "noauto 0 0\n"});
   auto const ops = plan_tree(config);
   ASSERT_TRUE(ops) << ops.error().message();
-  EXPECT_TRUE(has(*ops, {"t", "/tmp", "size=16m,mode=1777,uid=65536,gid=65536", "s"}));
-  EXPECT_TRUE(has(*ops, {"b", "/data", "/srv/my data", "r"}));
-  EXPECT_TRUE(has(*ops, {"f", "/mnt", "ext4,/dev/vdb,noatime", "i"}));
+  EXPECT_TRUE(has(*ops, {"t?", "/tmp", "size=16m,mode=1777,uid=65536,gid=65536", "s"}));
+  EXPECT_TRUE(has(*ops, {"b?", "/data", "/srv/my data", "r"}));
+  EXPECT_TRUE(has(*ops, {"f?", "/mnt", "ext4,/dev/vdb,", "ai"}));
   EXPECT_EQ(std::count_if(ops->begin(), ops->end(), [](const TreeOp& op) { return op[0] == "p"; }),
             1);
   EXPECT_FALSE(
@@ -44,6 +44,39 @@ TEST(TreePlan, AWrongLineIsNamed) {
             "/c/fstab:1: bind source 'srv' is not an absolute path of the host");
   EXPECT_EQ(refusal("none /tmp\n"), "/c/fstab:1: a line has at least source, mount point and type");
   EXPECT_EQ(refusal("none /tmp tmpfs\n"), "");
+}
+
+TEST(TreePlan, WhatWouldShowTheHostIsTheGuestsOwn) {
+  TreeConfig config;
+  config.fstabs = {{"fstab", "p /srv/proc/ proc ro 0 0\nx //dev/./shm/ tmpfs defaults 0 0\n"}};
+  auto const ops = plan_tree(config);
+  ASSERT_TRUE(ops) << ops.error().message();
+  EXPECT_EQ(ops->back(), (TreeOp{"c?", "/srv/proc", "/proc", "r"}));
+  for (const char* type : {"cgroup", "cgroup2", "mqueue", "devtmpfs"}) {
+    config.fstabs = {{"fstab", fmt::format("none /srv/x {} defaults 0 0\n", type)}};
+    EXPECT_EQ(plan_tree(config).error().code(), Errc::Config) << type;
+  }
+}
+
+TEST(TreePlan, RemoteFileSystemsComeLast) {
+  TreeConfig config;
+  config.fstabs = {{"fstab.remote",
+                    "10.0.0.9:/x /x nfs addr=10.0.0.9 0 0\n/srv /srv none bind,noatime,dev 0 0\n",
+                    true}};
+  auto const ops = plan_tree(config);
+  ASSERT_TRUE(ops) << ops.error().message();
+  EXPECT_EQ(ops->back(), (TreeOp{"f?@", "/x", "nfs,10.0.0.9:/x,addr=10.0.0.9", ""}));
+  EXPECT_EQ(*(ops->end() - 2), (TreeOp{"b?", "/srv", "/srv", "aD"}));
+}
+
+TEST(TreePlan, OptionsWithoutAMeaningAreRefused) {
+  TreeConfig config;
+  for (const char* options : {"bind,size=1m", "bind,slave", "move", "rbind,shared"}) {
+    config.fstabs = {{"fstab", fmt::format("/srv /srv none {} 0 0\n", options)}};
+    auto const ops = plan_tree(config);
+    ASSERT_FALSE(ops) << options;
+    EXPECT_NE(ops.error().message().find("fstab:1: option '"), std::string::npos);
+  }
 }
 
 TEST(TreePlan, ClassicGuestsGetReadOnlySysctls) {
