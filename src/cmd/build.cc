@@ -4,6 +4,9 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cli/help.h"
+#include "cmd/advance.h"
+#include "cmd/build_methods.h"
 #include "cmd/commands.h"
 #include "net/address.h"
 
@@ -20,55 +23,23 @@ constexpr std::array kOptions{
            "private: a network namespace of its own behind a routed link pair (default); host: the "
            "host's"},
     Option{0, "packages", "A,B,...", "debootstrap: more packages than the minimal system"},
+    Option{0, "netdev", "DEV", "The device of addresses that name none"},
+    Option{0, "netprefix", "LENGTH", "The prefix length of addresses that name none"},
+    Option{0, "netmask", "MASK", "The same as a mask"},
+    Option{0, "netbcast", "ADDRESS", "The broadcast address of addresses that name none"},
+    Option{0, "flags", "A,B,...", "Context flags"},
+    Option{0, "rootdir", "DIRECTORY", "Where its root directory is made"},
+    Option{0, "force", "", "Rename what is there already to PATH.~TIME~"},
+    Option{0, "i-know-its-there", "", "skeleton: take the root directory that is there"},
+    Option{0, "keep", "", "Keep the files of a failed build"},
     Option{0, "initstyle", "STYLE", "plain: the guest's own init (the only style yet)"},
 };
 static_assert(is_option_table(kOptions));
 
-constexpr std::array kDebootstrapOptions{
-    Option{'d', "distribution", "NAME", "Debian's release, for example bookworm"},
-    Option{'m', "mirror", "URL", "Where its packages come from"},
-};
-static_assert(is_option_table(kDebootstrapOptions));
-
-// A build method with its own options, behind the `--`.
-struct Method {
-  Command table;
-  Status (*take)(BuildRequest& request, const Parsed& args);
-};
-
-Status take_debootstrap(BuildRequest& request, const Parsed& args) {
-  request.distribution = args.get("distribution").value_or("");
-  if (auto const mirror = args.get("mirror")) request.mirror = *mirror;
-  request.extra = args.operands;
-  return {};
-}
-
-constexpr std::array kMethods{
-    Method{{.name = "debootstrap",
-            .operands = "[-- DEBOOTSTRAP'S OPTION...]",
-            .summary = "A Debian system, from a mirror",
-            .options = kDebootstrapOptions,
-            .max_operands = kAnyNumber,
-            .stop_at_operand = true,
-            .program = "vserver build --method"},
-           take_debootstrap},
-    Method{{.name = "skeleton",
-            .operands = "",
-            .summary = "Empty directories to be filled by hand",
-            .program = "vserver build --method"},
-           [](BuildRequest&, const Parsed&) { return Status{}; }},
-};
-
-constexpr auto kMethodTables = [] {
-  std::array<const Command*, kMethods.size()> out{};
-  for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = &kMethods[i].table;
-  return out;
-}();
-
 // [DEV:]ADDRESS[/PREFIX]; an IPv6 address has colons too, so the device ends at the first colon
 // only when what follows is an address on its own.
-Status add_interface(BuildRequest& request, std::string_view text, std::size_t index) {
+Status add_interface(BuildRequest& request, std::string_view text, std::size_t index,
+                     bool has_device) {
   std::string_view dev;
   auto const colon = text.find(':');
   auto host_of = [](std::string_view t) { return t.substr(0, t.find('/')); };
@@ -81,9 +52,9 @@ Status add_interface(BuildRequest& request, std::string_view text, std::size_t i
   request.entries.emplace_back(base + "/ip", std::string{host_of(text)});
   if (auto const slash = text.find('/'); slash != std::string_view::npos)
     request.entries.emplace_back(base + "/prefix", std::string{text.substr(slash + 1)});
-  if (dev.empty() || dev == "nodev") {
+  if (dev == "nodev" || (dev.empty() && !has_device)) {
     request.entries.emplace_back(base + "/nodev", "");
-  } else {
+  } else if (!dev.empty()) {
     request.entries.emplace_back(base + "/dev", std::string{dev});
   }
   return {};
@@ -95,7 +66,7 @@ Status take_options(BuildRequest& request, const Parsed& args) {
     request.entries.emplace_back("uts/nodename", std::string{*name});
   std::size_t index = 0;
   for (auto const text : args.all("interface"))
-    VS_TRY(add_interface(request, text, index++));
+    VS_TRY(add_interface(request, text, index++, args.has("netdev")));
   if (auto const mode = args.get("net")) {
     if (*mode != "private" && *mode != "host")
       return Error::make(Errc::Usage, "'{}' is not a network mode", *mode)
@@ -106,42 +77,46 @@ Status take_options(BuildRequest& request, const Parsed& args) {
     for (auto const part : split(texts, ','))
       request.packages.emplace_back(part);
   }
+  for (auto const& [option, entry] :
+       {std::pair{"netdev", "interfaces/dev"}, std::pair{"netprefix", "interfaces/prefix"},
+        std::pair{"netmask", "interfaces/mask"}, std::pair{"netbcast", "interfaces/bcast"}}) {
+    if (auto const text = args.get(option)) request.entries.emplace_back(entry, std::string{*text});
+  }
+  if (auto const flags = args.get("flags")) {
+    std::string lines{*flags};
+    std::replace(lines.begin(), lines.end(), ',', '\n');
+    request.entries.emplace_back("cflags", lines);
+  }
+  request.rootdir = std::string{args.get("rootdir").value_or("")};
+  request.force = args.has("force");
+  request.adopt = args.has("i-know-its-there");
+  request.keep = args.has("keep");
   if (auto const style = args.get("initstyle"); style && *style != "plain")
     return Error::make(Errc::Usage, "init style '{}' is not built yet", *style);
   return {};
 }
 
-Result<const Method*> find_method(const Parsed& args) {
-  std::vector<std::string> names;
-  for (auto const& method : kMethods)
-    names.emplace_back(method.table.name);
-  auto const hint = "methods: " + join(names, ", ");
-  auto const wanted = args.get("method");
-  if (!wanted) return Error::make(Errc::Usage, "no build method given").hint(hint);
-  auto const* found = std::find_if(kMethods.begin(), kMethods.end(),
-                                   [&](const Method& m) { return m.table.name == *wanted; });
-  if (found == kMethods.end())
-    return Error::make(Errc::Usage, "there is no build method '{}'", *wanted).hint(hint);
-  return found;
-}
-
 Result<int> run_build(const Parsed& args) {
   BuildRequest request;
   request.name = args.operands[0];
-  auto const* const method = VS_TRY(find_method(args));
+  auto const* const method = VS_TRY(find_method_table(args));
   request.method = method->table.name;
   VS_TRY(take_options(request, args));
-  VS_TRY(method->take(request, VS_TRY(parse_command(method->table, {args.operands.begin() + 1,
-                                                                    args.operands.end()}))));
+  auto const rest =
+      VS_TRY(parse_command(method->table, {args.operands.begin() + 1, args.operands.end()}));
+  if (rest.help_wanted) {
+    fmt::print("{}", format_help(method->table));
+    return 0;
+  }
+  method->take(request, rest);
+  ShownAdvance shown;
+  request.on_advance = [&](const Advance& how_far) { shown.show(how_far); };
   VS_TRY(build_guest(request));
+  shown.done();
   return 0;
 }
 
 }  // namespace
-
-std::span<const Command* const> build_methods() {
-  return kMethodTables;
-}
 
 constexpr Command kBuild{
     .name = "build",
@@ -153,10 +128,12 @@ constexpr Command kBuild{
     .stop_at_operand = true,
     .run = run_build,
     .details =
-        "Methods:\n"
-        "  debootstrap   a Debian system:\n"
-        "                -- -d DISTRIBUTION [-m MIRROR] [-- DEBOOTSTRAP'S OPTION...]\n"
-        "  skeleton      empty directories to be filled by hand",
+        "Methods ('vserver NAME build -m METHOD -- --help' shows all options of one):\n"
+        "  clone         a copy of a guest or directory: -- --source GUEST\n"
+        "  debootstrap   a Debian system: -- -d DISTRIBUTION [-m MIRROR] [-- OPTION...]\n"
+        "  rsync         a copy of a system elsewhere: -- --source HOST:/ [-- OPTION...]\n"
+        "  skeleton      empty directories to be filled by hand\n"
+        "  template      an archive or a directory: -- -t FILE",
     .program = "vserver",
     .common = kCommonOptions};
 

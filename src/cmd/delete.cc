@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstdio>
-#include <memory>
 
 #include "base/log.h"
+#include "build/build.h"
+#include "cmd/advance.h"
 #include "cmd/commands.h"
 #include "guest/paths.h"
-#include "guest/state.h"
-#include "guest/stop.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -26,32 +21,18 @@ bool confirmed(const std::string& guest) {
   return answer[0] == 'y' || answer[0] == 'Y';
 }
 
-Status remove_path(const std::string& path) {
-  auto const slash = path.rfind('/');
-  Fd const dir = VS_TRY(open_path(path.substr(0, slash), O_RDONLY | O_DIRECTORY));
-  // Renamed first: what is half deleted never looks like a guest.
-  std::string const gone = fmt::format(".deleted.{}.{}", path.substr(slash + 1), ::getpid());
-  if (::renameat(dir.get(), path.substr(slash + 1).c_str(), dir.get(), gone.c_str()) != 0) {
-    if (errno == ENOENT) return {};
-    return Error::system(errno, "rename {}", path);
-  }
-  return remove_tree_at(dir, gone);
-}
-
 Result<int> run_delete(const Parsed& args) {
-  auto const guest = VS_TRY(resolve_guest(args.operands[0]));
-  std::string const conf = fmt::format("{}/{}", Paths::get().conf, guest);
-  // Not by way of the configuration's other entries: a guest that is broken can be deleted.
-  std::unique_ptr<char, decltype(&::free)> const vdir{::realpath((conf + "/vdir").c_str(), nullptr),
-                                                      &::free};
-  if (!vdir) return Error::system(errno, "delete guest '{}': {}/vdir", guest, conf);
+  auto const& name = args.operands[0];
+  // What is left of an interrupted build or delete has no configuration to find it by.
+  if (sweep_leftovers(name) && !exists(fmt::format("{}/{}", Paths::get().conf, name))) return 0;
+  auto const guest = VS_TRY(resolve_guest(name));
   if (!is_silent() && !confirmed(guest)) {
     warn("guest '{}' is not deleted", guest);
     return 2;
   }
-  if (is_running(guest)) VS_TRY(stop_guest(guest));
-  VS_TRY(remove_path(vdir.get()), "delete guest '{}'", guest);
-  VS_TRY(remove_path(conf), "delete guest '{}'", guest);
+  ShownAdvance shown;
+  VS_TRY(delete_guest(guest, [&](const Advance& how_far) { shown.show(how_far); }));
+  shown.done();
   return 0;
 }
 

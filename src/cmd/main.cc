@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "build/copy.h"
 #include "cmd/commands.h"
 #include "guest/guard.h"
 #include "guest/start.h"
@@ -38,6 +39,11 @@ vs::Result<int> dispatch(std::string_view program, const std::vector<std::string
     return 0;
   }
   if (words.size() == 3 && words[0] == "--unit") return run_unit(words[1], words[2]);
+  // The program of a workshop that copies a tree (build/copy.h).
+  if (words.size() == 3 && words[0] == "--copy-tree") {
+    VS_TRY(vs::copy_tree(words[1], words[2]));
+    return 0;
+  }
   return vs::run_vserver(words);
 }
 

@@ -102,6 +102,10 @@ Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds) {
   spawn_plan.argv = {"vs-stage"};
   spawn_plan.fds = {
       {text.get(), stage::kPlanFd}, {theirs.get(), stage::kReportFd}, {proc.get(), stage::kProcFd}};
+  for (int i = 0; i < 3; ++i) {
+    if (int const fd = plan.stdio.at(static_cast<std::size_t>(i)); fd >= 0)
+      spawn_plan.fds.emplace_back(fd, i);
+  }
   if (fds.cgroup >= 0) spawn_plan.fds.emplace_back(fds.cgroup, stage::kCgroupFd);
   if (fds.init >= 0) spawn_plan.fds.emplace_back(fds.init, stage::kInitFd);
   if (fds.net_ns >= 0) spawn_plan.fds.emplace_back(fds.net_ns, stage::kNetNsFd);

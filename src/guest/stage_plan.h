@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct StagePlan {
   std::vector<std::string> argv, envp;
   std::vector<stage::Rlimit> limits;
   std::string filter;  // seccomp instructions
+  std::array<int, 3> stdio{-1, -1, -1};  // handed to the helper as 0, 1, 2; -1: our own
 };
 
 // The plan as the bytes that vs-stage maps. Pure.

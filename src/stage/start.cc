@@ -193,6 +193,8 @@ void open_console(const Header& header) {
   open_console(*plan.header);
   if (chdir(cwd) < 0) fail("enter the working directory", cwd, errno);
   become_guest(plan);
+  // A foreground run ends with its command, whatever ends that.
+  if ((plan.header->flags & kKeepStdio) != 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
   exec_program(plan);
 }
 

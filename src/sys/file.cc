@@ -182,24 +182,6 @@ Result<std::vector<DirEntry>> read_entries(FdRef dir) {
 
 namespace {
 
-Status remove_below(FdRef dir, const std::string& name, dev_t device) {
-  struct stat st {};
-  if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT ? Status{} : Status{Error::system(errno, "stat {}", name)};
-  if (!S_ISDIR(st.st_mode)) {
-    if (::unlinkat(dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
-    return Error::system(errno, "remove {}", name);
-  }
-  if (st.st_dev != device)
-    return Error::make(Errc::Busy, "'{}' is on another file system: something is mounted there",
-                       name);
-  Fd const sub = VS_TRY(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath));
-  for (auto const& child : VS_TRY(list_dir(sub)))
-    VS_TRY(remove_below(sub, child, device), "{}", name);
-  if (::unlinkat(dir.get(), name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
-  return Error::system(errno, "remove {}", name);
-}
-
 Result<bool> set_lock(FdRef fd, const std::string& path) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
@@ -210,13 +192,6 @@ Result<bool> set_lock(FdRef fd, const std::string& path) {
 }
 
 }  // namespace
-
-Status remove_tree_at(FdRef dir, const std::string& name) {
-  struct stat st {};
-  if (::fstatat(dir.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
-    return errno == ENOENT ? Status{} : Status{Error::system(errno, "stat {}", name)};
-  return remove_below(dir, name, st.st_dev);
-}
 
 Result<Fd> try_lock_file(const std::string& path) {
   Fd fd = VS_TRY(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));

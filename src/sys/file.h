@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,9 +64,10 @@ struct DirEntry {
 // The same with types, read from where `dir` stands: its first reader gets all of it.
 Result<std::vector<DirEntry>> read_entries(FdRef dir);
 
-// Removes a tree below dir without following links and without crossing into a mount.
-// Nothing there is success.
-Status remove_tree_at(FdRef dir, const std::string& name);
+// Removes a tree below dir without following links and without crossing into a mount, however deep
+// it is. Nothing there is success. `on_removed` is called for each entry that went.
+Status remove_tree_at(FdRef dir, const std::string& name,
+                      const std::function<void()>& on_removed = {});
 
 // A lock that other processes respect (fcntl(2), open file description locks); released when the
 // descriptor is closed. `try_` gives an empty Fd when somebody else holds it.

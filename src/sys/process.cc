@@ -155,8 +155,6 @@ Result<Child> spawn(const SpawnPlan& plan) {
   return child;
 }
 
-namespace {
-
 Result<std::string> find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
   const char* path = std::getenv("PATH");
@@ -166,8 +164,6 @@ Result<std::string> find_program(const std::string& name) {
   }
   return Error::make(Errc::NotFound, "program '{}' is not installed", name);
 }
-
-}  // namespace
 
 Result<Child> spawn_program(const std::vector<std::string>& argv,
                             std::vector<std::pair<int, int>> fds) {

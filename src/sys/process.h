@@ -58,6 +58,9 @@ Result<pid_t> fork_into(FdRef cgroup);
 Result<Child> spawn_program(const std::vector<std::string>& argv,
                             std::vector<std::pair<int, int>> fds);
 
+// Path of a program of the host, searched in PATH. Fails with Errc::NotFound.
+Result<std::string> find_program(const std::string& name);
+
 // Runs a host program from PATH to its end and gives its exit status; stdin is /dev/null.
 Result<int> run_program(const std::vector<std::string>& argv);
 
