@@ -40,8 +40,7 @@ Result<int> run_console(const Parsed& args) {
         .hint("the guest must run and have its guard");
   if (::isatty(STDIN_FILENO) == 1)
     fmt::print(stderr, "console of '{}'; Ctrl-] ends\n", args.operands[0]);
-  VS_TRY(relay_console(fd));
-  return 0;
+  return relay_console(fd);
 }
 
 // The last `lines` lines of text; all without a number.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <unistd.h>
+
 #include <cstdlib>
 
 #include "base/text.h"
@@ -45,6 +47,7 @@ Result<ExecRequest> make_request(const std::string& guest, const Parsed& args,
   for (auto const text : args.all("env"))
     request.env.push_back(VS_TRY(variable(text)));
   request.cwd = args.get("workdir").value_or("/");
+  request.must_cwd = true;
   return request;
 }
 
@@ -67,6 +70,7 @@ Result<int> run_enter(const Parsed& args) {
   ExecRequest request;
   request.argv = VS_TRY(login_shell(guest));
   request.cwd = request.user.home;
+  request.terminal = ::isatty(STDIN_FILENO) == 1 ? Terminal::Always : Terminal::Never;
   return exec_in_guest(guest, request);
 }
 

@@ -75,17 +75,6 @@ Result<Fd> sealed_helper(const std::string& path) {
 
 }  // namespace
 
-Status check_standard_descriptors() {
-  constexpr std::array kNames{"input", "output", "error"};
-  for (int fd = 0; fd < 3; ++fd) {
-    struct stat st {};
-    if (::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-      return Error::make(Errc::Usage, "standard {} is a directory: it leads out of the guest",
-                         kNames.at(static_cast<std::size_t>(fd)));
-  }
-  return {};
-}
-
 Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds) {
   Fd const helper = VS_TRY(sealed_helper(Paths::get().libexec + "/vs-stage"));
   StagePlan wired = plan;
@@ -106,6 +95,7 @@ Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds) {
     if (int const fd = plan.stdio.at(static_cast<std::size_t>(i)); fd >= 0)
       spawn_plan.fds.emplace_back(fd, i);
   }
+  spawn_plan.new_session = fds.new_session;
   if (fds.cgroup >= 0) spawn_plan.fds.emplace_back(fds.cgroup, stage::kCgroupFd);
   if (fds.init >= 0) spawn_plan.fds.emplace_back(fds.init, stage::kInitFd);
   if (fds.net_ns >= 0) spawn_plan.fds.emplace_back(fds.net_ns, stage::kNetNsFd);

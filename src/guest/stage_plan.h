@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -34,6 +35,7 @@ struct StageFds {
   int init = -1;
   int net_ns = -1;
   std::vector<Fd> v1_procs;
+  bool new_session = false;
 };
 
 // What came back from the helper.
@@ -47,9 +49,6 @@ struct Stage {
   Child child;
   Fd reports;
 };
-
-// Refuses a directory as a standard descriptor: "..", looked up from it, leads out of a guest.
-Status check_standard_descriptors();
 
 // Starts vs-stage from a sealed copy of itself with this plan.
 Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 
 #include "base/log.h"
@@ -24,6 +26,7 @@
 #include "guest/network.h"
 #include "guest/paths.h"
 #include "guest/state.h"
+#include "guest/stdio.h"
 #include "guest/stop.h"
 #include "guest/units.h"
 #include "limit/apply.h"
@@ -45,6 +48,7 @@ struct Start {
   Fd host_mounts;  // set while this process is in a mount namespace for the hooks
   RunState state;
   std::optional<ScopeHolder> holder;
+  std::optional<Stdio> stdio;  // of a foreground run
   std::optional<Stage> stage;
   StageReports reports;
 };
@@ -199,14 +203,19 @@ Status spawn_init(Start& s) {
   auto const xid = VS_TRY(Xid::make(s.state.xid));
   StagePlan plan = VS_TRY(plan_start(s.config, xid, process_limits(s.config, s.limits), s.init));
   if (s.config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns));
+  StageFds fds;
   if (s.foreground) {
-    plan.header.flags |= stage::kKeepStdio;
+    std::uint32_t const owner = s.config.userns ? xid.base_id() : 0;
+    s.stdio.emplace(VS_TRY(Stdio::open(Terminal::Auto, false, owner, owner)));
+    plan.stdio = s.stdio->inner();
+    if (s.stdio->terminal_mask() != 0) plan.header.flags |= stage::kConsole;
+    const char* term = std::getenv("TERM");
+    plan.envp.push_back(fmt::format("TERM={}", term != nullptr ? term : "linux"));
   } else {
     plan.header.flags |= stage::kConsole | stage::kNotify;
     plan.envp.emplace_back("NOTIFY_SOCKET=/run/host/notify");
     plan.envp.emplace_back("TERM=linux");
   }
-  StageFds fds;
   Fd const guest = VS_TRY(s.cgroup.open_guest());
   fds.cgroup = guest.get();
   fds.v1_procs = VS_TRY(s.cgroup.open_v1_procs());
@@ -263,6 +272,7 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
                foreground,
                init,
                std::move(hooks),
+               {},
                {},
                {},
                {},
@@ -349,14 +359,40 @@ Status start_guest(const std::string& name, unsigned restarts) {
   return follow_starter(name, pid, ours);
 }
 
+namespace {
+
+// Joins a foreground run's init to our streams until its end. Signals go to init, which as such
+// may ignore them: the second one ends the guest.
+Status relay_run(Start& s) {
+  auto const init = open_process(s.state.init);
+  if (!init && init.error().sys() != ESRCH) return init.error();
+  // One that has ended already left a zombie: its pidfd is ready at once.
+  Fd const ended{init ? -1 : static_cast<int>(::syscall(SYS_pidfd_open, s.state.init.pid, 0))};
+  FdRef const pidfd = init ? FdRef{*init} : FdRef{ended};
+  Fd master;
+  if (!s.reports.descriptors.empty()) master = std::move(s.reports.descriptors[0]);
+  int signals = 0;
+  auto const signal = VS_TRY(s.stdio->relay(std::move(master), pidfd, [&](int number) {
+    bool const asks_to_end = number == SIGINT || number == SIGTERM || number == SIGQUIT;
+    auto const done =
+        asks_to_end && signals++ > 0 ? s.cgroup.kill_all() : signal_process(pidfd, number);
+    if (!done) debug("{}", done.error().message());
+  }));
+  if (signal != 0) return s.cgroup.kill_all();
+  return {};
+}
+
+}  // namespace
+
 Result<int> run_guest(const std::string& name, const std::vector<std::string>& argv) {
-  VS_TRY(check_standard_descriptors());
   Start s = VS_TRY(prepare(VS_TRY(RunDir::lock(name, 30)), true, argv));
   VS_TRY(run_steps<Start>(kStartSteps, s), "run guest '{}'", name);
   int status = 0;
+  auto done = relay_run(s);
   while (::waitpid(s.state.init.pid, &status, 0) < 0 && errno == EINTR) {
   }
   undo_steps<Start>(kStartSteps, s);
+  VS_TRY(std::move(done), "run guest '{}'", name);
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

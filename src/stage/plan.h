@@ -29,10 +29,13 @@ enum : std::uint32_t {
   kNetNs = 1U << 1U,      // private network namespace
   kIdmapRoot = 1U << 2U,  // the tree's owners are unshifted: mount it through the guest's ids
   kConsole = 1U << 3U,    // init gets a console of the guest's own devpts on 0, 1, 2
-  kTerminal = 1U << 4U,   // Exec: the program gets a terminal of the guest's own devpts
+  kTerminal = 1U << 4U,   // Exec: a terminal of the guest's own devpts, for descriptors as below
   kSysfs = 1U << 5U,
   kNotify = 1U << 6U,     // a readiness socket at /run/host/notify
-  kKeepStdio = 1U << 7U,  // Start: init inherits 0, 1, 2 (foreground run)
+  kTerminal0 = 1U << 8U,  // Exec: descriptors that become the terminal; the others are kept
+  kTerminal1 = 1U << 9U,
+  kTerminal2 = 1U << 10U,
+  kMustCwd = 1U << 11U,  // Exec: fail when the working directory cannot be entered
 };
 
 // Every list is a sequence of NUL-terminated strings in the blob behind the header, in this order:
@@ -57,8 +60,10 @@ struct Header {
   std::int64_t boottime_offset;  // seconds, for the time namespace
   std::uint32_t ns_flags;        // Exec: CLONE_NEW* to join
   std::uint32_t n_late;          // Start: the last operations, done when the network is up
+  std::uint32_t window;          // the terminal's size: rows << 16 | columns; 0: unknown
+  std::uint32_t reserved;
 };
-static_assert(sizeof(Header) == 80);
+static_assert(sizeof(Header) == 88);
 
 struct Rlimit {
   std::uint32_t resource;
