@@ -65,11 +65,11 @@ struct Command {
 
 // Verbs take their guest in front of them as well: `vserver web1 start`, `vserver start web1`.
 constexpr bool wants_guest(const Command& command) {
-  return command.operands.starts_with("GUEST");
+  return command.operands.starts_with("GUEST") || command.operands.starts_with("[GUEST]");
 }
 // True when it does the same for several guests, one after the other.
 constexpr bool takes_many(const Command& command) {
-  return command.operands == "GUEST...";
+  return command.operands == "GUEST..." || command.operands == "[GUEST]...";
 }
 // "vserver start", or "vserver-stat".
 std::string full_name(const Command& command);

@@ -74,15 +74,6 @@ std::string two_columns(const std::vector<std::pair<std::string, std::string_vie
   return out;
 }
 
-std::string scdoc_escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view{"\\_*+#"}.find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 std::string option_rows(std::span<const Option> options) {
   std::vector<std::pair<std::string, std::string_view>> rows;
   for (const Option& o : options)
@@ -137,14 +128,23 @@ std::string format_overview(const Command& program, std::span<const Command* con
       trim(program.details));
 }
 
+std::string man_escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view{"\\_*+#"}.find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 std::string format_man_options(std::span<const Option> options) {
   std::string out;
   for (const Option& o : options) {
     if (!out.empty()) out += '\n';
     if (o.short_name != 0) out += fmt::format("*-{}*, ", o.short_name);
-    out += fmt::format("*--{}*", scdoc_escape(o.long_name));
-    if (!o.argument.empty()) out += fmt::format("=_{}_", scdoc_escape(o.argument));
-    out += fmt::format("\n\t{}.\n", scdoc_escape(o.help));
+    out += fmt::format("*--{}*", man_escape(o.long_name));
+    if (!o.argument.empty()) out += fmt::format("=_{}_", man_escape(o.argument));
+    out += fmt::format("\n\t{}.\n", man_escape(o.help));
   }
   return out;
 }

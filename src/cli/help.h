@@ -28,6 +28,9 @@ struct Completion {
 // A script for bash that completes verbs, options, the names of guests and configuration keys.
 std::string format_bash_completion(const Completion& from);
 
+// Text that scdoc shall take as it is.
+std::string man_escape(std::string_view text);
+
 // The options as a fragment of a manual page in scdoc's format.
 std::string format_man_options(std::span<const Option> options);
 

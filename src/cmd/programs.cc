@@ -5,7 +5,7 @@ namespace vs {
 
 namespace {
 
-constexpr std::array kPrograms{&kStat, &kVps};
+constexpr std::array kPrograms{&kInfo, &kStat, &kStartAll, &kStopAll, &kVkill, &kVps};
 
 }  // namespace
 

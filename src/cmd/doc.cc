@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Made from the tables at build time: the bash completion, and the OPTIONS of the manual pages.
+//   vs-doc completion      the script for bash
+//   vs-doc man <PAGE       a page for scdoc; a line "@OPTIONS NAME@" becomes the options of that
+//                          command, "@COMMANDS@" the list of vserver's commands
+//   vs-doc check FILE...   fails and names the commands that no page has the options of
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/text.h"
+#include "cli/help.h"
+#include "cmd/commands.h"
+#include "config/keys.h"
+#include "sys/file.h"
+
+namespace vs {
+
+namespace {
+
+std::vector<const Command*> all_commands() {
+  std::vector<const Command*> out{&kVserver};
+  for (auto const list : {all_verbs(), build_methods(), all_programs()})
+    out.insert(out.end(), list.begin(), list.end());
+  return out;
+}
+
+std::string completion() {
+  constexpr std::array<std::string_view, 5> kSubcommands{"get", "set", "unset", "show", "check"};
+  std::vector<std::string> keys;
+  for (auto const& key : guest_keys().keys()) {
+    if (key.path.find('*') == std::string_view::npos) keys.emplace_back(key.path);
+  }
+  return format_bash_completion(
+      {kVserver.name, kVserver.options, all_verbs(), all_programs(), kSubcommands, keys});
+}
+
+std::string options_of(std::string_view name) {
+  for (auto const* command : all_commands()) {
+    if (command->name != name) continue;
+    auto const text = format_man_options(command->options);
+    return text.empty() ? "None of its own.\n" : text;
+  }
+  return {};
+}
+
+std::string commands() {
+  std::string out;
+  for (auto const* verb : all_verbs())
+    out += fmt::format("*{}* {}\n\t{}.\n\n", verb->name, man_escape(verb->operands), verb->summary);
+  return out;
+}
+
+// The name in a line "@OPTIONS NAME@".
+std::string_view marker(std::string_view line) {
+  constexpr std::string_view kStart = "@OPTIONS ";
+  if (!line.starts_with(kStart) || !line.ends_with('@')) return {};
+  return line.substr(kStart.size(), line.size() - kStart.size() - 1);
+}
+
+int expand(const std::string& page) {
+  for (auto const line : split_lines(page)) {
+    auto const name = marker(line);
+    if (line == "@COMMANDS@") {
+      fmt::print("{}", commands());
+    } else if (name.empty()) {
+      fmt::print("{}\n", line);
+    } else if (auto const text = options_of(name); !text.empty()) {
+      fmt::print("{}", text);
+    } else {
+      fmt::print(stderr, "there is no command '{}'\n", name);
+      return 1;
+    }
+  }
+  return 0;
+}
+
+Result<int> check(const std::vector<std::string>& files) {
+  std::vector<std::string> seen;
+  for (auto const& file : files) {
+    auto const page = VS_TRY(read_file(file));
+    for (auto const line : split_lines(page))
+      seen.emplace_back(marker(line));
+  }
+  int bad = 0;
+  for (auto const* command : all_commands()) {
+    if (std::find(seen.begin(), seen.end(), command->name) != seen.end()) continue;
+    fmt::print(stderr, "no manual page has the options of '{}'\n", command->name);
+    bad = 1;
+  }
+  return bad;
+}
+
+Result<int> run(const std::vector<std::string>& words) {
+  if (words == std::vector<std::string>{"completion"}) {
+    fmt::print("{}", completion());
+    return 0;
+  }
+  if (words == std::vector<std::string>{"man"})
+    return expand(VS_TRY(read_all(FdRef::raw(STDIN_FILENO))));
+  if (!words.empty() && words[0] == "check") return check({words.begin() + 1, words.end()});
+  return Error::make(Errc::Usage, "vs-doc completion | man <PAGE | check FILE...");
+}
+
+}  // namespace
+
+}  // namespace vs
+
+int main(int argc, char** argv) {
+  auto const code = vs::run({argv + 1, argv + argc});
+  if (code) return *code;
+  fmt::print(stderr, "vs-doc: {}\n", code.error().message());
+  return 2;
+}
