@@ -206,6 +206,7 @@ Status spawn_init(Start& s) {
   StageFds fds;
   if (s.foreground) {
     std::uint32_t const owner = s.config.userns ? xid.base_id() : 0;
+    plan.header.flags |= stage::kKeepStdio;
     s.stdio.emplace(VS_TRY(Stdio::open(Terminal::Auto, false, owner, owner)));
     plan.stdio = s.stdio->inner();
     if (s.stdio->terminal_mask() != 0) plan.header.flags |= stage::kConsole;

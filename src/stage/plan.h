@@ -32,6 +32,7 @@ enum : std::uint32_t {
   kTerminal = 1U << 4U,   // Exec: a terminal of the guest's own devpts, for descriptors as below
   kSysfs = 1U << 5U,
   kNotify = 1U << 6U,     // a readiness socket at /run/host/notify
+  kKeepStdio = 1U << 7U,  // Start: in the foreground; init ends with its parent
   kTerminal0 = 1U << 8U,  // Exec: descriptors that become the terminal; the others are kept
   kTerminal1 = 1U << 9U,
   kTerminal2 = 1U << 10U,
