@@ -27,20 +27,9 @@ std::string to_json(const std::vector<Usage>& rows) {
   return out.text();
 }
 
-std::string to_text(const std::vector<Usage>& rows) {
-  std::string out = "CTX   PROC    VSZ    RSS  userTIME   sysTIME    UPTIME NAME\n";
-  for (auto const& row : rows) {
-    fmt::format_to(std::back_inserter(out), "{:<5}{:>5}{:>7}{:>7}{:>10}{:>10}{:>10} {:.20}\n",
-                   row.xid, row.processes, stat_memory(row.vsz), stat_memory(row.rss),
-                   stat_time(row.user_ms), stat_time(row.system_ms),
-                   stat_time(static_cast<std::uint64_t>(row.uptime_s) * 1000), row.name);
-  }
-  return out;
-}
-
 Result<int> run_stat(const Parsed& args) {
   auto const rows = VS_TRY(usage_of_all());
-  fmt::print("{}", args.has("json") ? to_json(rows) + "\n" : to_text(rows));
+  fmt::print("{}", args.has("json") ? to_json(rows) + "\n" : stat_table(rows));
   return 0;
 }
 

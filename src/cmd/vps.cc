@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cmd/vps.h"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,22 +76,32 @@ void append_line(std::string& out, std::string_view line, std::size_t column,
   out += '\n';
 }
 
-Result<int> run_vps(const Parsed& args) {
-  auto const ps = VS_TRY(run_ps(args.operands));
-  auto const lines = split_lines(ps.text);
+}  // namespace
+
+std::optional<std::string> with_contexts(std::string_view text,
+                                         const std::function<ContextOf(int pid)>& find) {
+  auto const lines = split_lines(text);
   auto const column = lines.empty() ? std::nullopt : pid_column(lines[0]);
-  if (!column && WIFEXITED(ps.status) && WEXITSTATUS(ps.status) != 0) return WEXITSTATUS(ps.status);
-  if (!column) return Error::make(Errc::Usage, "the output of ps has no PID column");
-  ContextMap contexts;
+  if (!column) return std::nullopt;
   std::string out;
   append_line(out, lines[0], *column, fmt::format("{:<20}", "CONTEXT"));
   for (std::size_t i = 1; i < lines.size(); ++i) {
     auto const words = split_words(lines[i].substr(0, *column));
     auto const pid = words.empty() ? std::nullopt : parse_decimal(words.back());
-    append_line(out, lines[i], *column,
-                context_text(contexts.find(static_cast<int>(pid.value_or(0)))));
+    append_line(out, lines[i], *column, context_text(find(static_cast<int>(pid.value_or(0)))));
   }
-  std::fwrite(out.data(), 1, out.size(), stdout);
+  return out;
+}
+
+namespace {
+
+Result<int> run_vps(const Parsed& args) {
+  auto const ps = VS_TRY(run_ps(args.operands));
+  ContextMap contexts;
+  auto const out = with_contexts(ps.text, [&](int pid) { return contexts.find(pid); });
+  if (!out && WIFEXITED(ps.status) && WEXITSTATUS(ps.status) != 0) return WEXITSTATUS(ps.status);
+  if (!out) return Error::make(Errc::Usage, "the output of ps has no PID column");
+  std::fwrite(out->data(), 1, out->size(), stdout);
   std::fflush(stdout);
   if (!WIFSIGNALED(ps.status)) return WEXITSTATUS(ps.status);
   ::raise(WTERMSIG(ps.status));

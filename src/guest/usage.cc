@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <thread>
@@ -256,6 +257,17 @@ std::string stat_time(std::uint64_t milliseconds) {
   if (hours > 0) return fmt::format("{}h{:02}m{:02}", hours, minutes, seconds % 60);
   auto const hundredths = fmt::format("{:02}", milliseconds % 1000).substr(0, 2);
   return fmt::format("{}m{:02}s{}", minutes, seconds % 60, hundredths);
+}
+
+std::string stat_table(const std::vector<Usage>& rows) {
+  std::string out = "CTX   PROC    VSZ    RSS  userTIME   sysTIME    UPTIME NAME\n";
+  for (auto const& row : rows) {
+    fmt::format_to(std::back_inserter(out), "{:<5}{:>5}{:>7}{:>7}{:>10}{:>10}{:>10} {:.20}\n",
+                   row.xid, row.processes, stat_memory(row.vsz), stat_memory(row.rss),
+                   stat_time(row.user_ms), stat_time(row.system_ms),
+                   stat_time(static_cast<std::uint64_t>(row.uptime_s) * 1000), row.name);
+  }
+  return out;
 }
 
 }  // namespace vs

@@ -31,4 +31,7 @@ Result<std::vector<Usage>> usage_of_all();
 std::string stat_memory(std::uint64_t bytes);
 std::string stat_time(std::uint64_t milliseconds);
 
+// The original's table: columns of fixed width, which scripts read.
+std::string stat_table(const std::vector<Usage>& rows);
+
 }  // namespace vs
