@@ -85,7 +85,7 @@ void drop_draft(Build& b) noexcept {
 
 Status make_tree(Build& b) {
   if (b.request.adopt) return {};
-  VS_TRY(make_dirs(b.draft.tree.substr(0, b.draft.tree.rfind('/')), 0711));
+  VS_TRY(make_dirs(b.draft.tree.substr(0, b.draft.tree.rfind('/')), 0700));
   if (::mkdir(b.draft.tree.c_str(), 0755) != 0 ||
       ::chown(b.draft.tree.c_str(), b.xid->base_id(), b.xid->base_id()) != 0)
     return Error::system(errno, "mkdir {}", b.draft.tree);

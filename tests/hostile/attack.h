@@ -39,7 +39,7 @@ struct Row {
   const char* name;
   int (*run)();  // 0: it worked; else an errno
   Control control;
-  std::array<int, 4> refused;    // errnos of a refusal
+  std::array<int, 5> refused;    // errnos of a refusal
   std::array<int, 2> lacking{};  // errnos of a kernel without the feature, in the control run
   bool open_to_classic = false;  // works in a guest without a user namespace: no promise there
 };
