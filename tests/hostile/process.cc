@@ -109,10 +109,32 @@ constexpr std::array kRows{
     Row{"getsid", session, Control::Host, {ESRCH}},
 };
 
+// Looks through every process that appears in this pid namespace, as fast as it can, for a root
+// directory where the host's file is. Ids are given in order, so the next ones are known.
+int watch(const char* secret, int seconds) {
+  alarm(static_cast<unsigned>(seconds));
+  signal(SIGALRM, [](int) { _exit(1); });
+  char path[4096];
+  for (int next = getpid() + 1;;) {
+    bool any = false;
+    for (int pid = next; pid < next + 4; ++pid) {
+      snprintf(path, sizeof path, "/proc/%d/root%s", pid, secret);
+      if (open(path, O_RDONLY) >= 0) return 0;
+      // Gone on to its own program: the next one will have a higher id.
+      if (errno == ENOENT && kill(pid, 0) == 0) any = true;
+      if (any && kill(pid, 0) != 0) {
+        next = pid + 1;
+        break;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace attack
 
 int main(int argc, char** argv) {
+  if (argc == 4 && strcmp(argv[1], "watch") == 0) return attack::watch(argv[2], atoi(argv[3]));
   if (argc == 2 && strcmp(argv[1], "victim") == 0) {
     pause();
     return 0;
