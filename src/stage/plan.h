@@ -17,7 +17,8 @@ enum : int {
   kProcFd = 6,      // the host's /proc
   kInitFd = 7,      // Exec: pidfd of the guest's init
   kNetNsFd = 8,     // Start: network namespace whose devices /sys shows when the guest has none of
-                    // its own; not open: a new one with lo only
+                    // its own; not open: a new one, which ends with the
+                    // helper: then /sys shows none
   kFirstV1Fd = 10,  // cgroup.procs of the context in each v1 hierarchy
 };
 constexpr std::uint32_t kMaxV1 = 32;

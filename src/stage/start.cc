@@ -110,7 +110,7 @@ int make_namespaced(void* argument) {
 void make_namespaced_mounts(NamespacedMounts& want) {
   alignas(16) static char stack[16384];
   must(setns(want.pid_ns_init, CLONE_NEWPID), "enter the guest's pid namespace");
-  // A new network namespace has nothing but lo: the host's would show all its devices.
+  // The host's own would show all its devices; in a new one, soon gone, there are none.
   int const net = want.want_sys && want.net_ns < 0 ? CLONE_NEWNET : 0;
   int const pid = clone(make_namespaced, stack + sizeof stack,
                         CLONE_VM | CLONE_VFORK | CLONE_FILES | net | SIGCHLD, &want);
