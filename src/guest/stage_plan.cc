@@ -152,7 +152,7 @@ Error stage_error(const stage::Report& report) {
 
 }  // namespace
 
-Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int pid)>& on_await) {
+Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int pid)>& on_init) {
   StageReports out;
   for (;;) {
     auto got = VS_TRY(receive(reports));
@@ -162,13 +162,16 @@ Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int 
       case stage::Report::Kind::Warning:
         warn("{} {}: {}", got.report.step, got.report.detail, ::strerrordesc_np(got.report.value));
         break;
-      case stage::Report::Kind::Init: out.pid = got.report.value; break;
+      case stage::Report::Kind::Init:
+        // While the helper goes on: it waits for the answer to Await before init is let go.
+        out.pid = got.report.value;
+        VS_TRY(on_init(out.pid));
+        break;
       case stage::Report::Kind::Descriptors:
         for (auto& fd : got.fds)
           out.descriptors.push_back(std::move(fd));
         break;
       case stage::Report::Kind::Await:
-        VS_TRY(on_await(out.pid));
         if (::send(reports.get(), "g", 1, MSG_NOSIGNAL) != 1)
           return Error::system(errno, "release vs-stage");
         break;

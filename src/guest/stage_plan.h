@@ -53,8 +53,8 @@ struct Stage {
 // Starts vs-stage from a sealed copy of itself with this plan.
 Result<Stage> run_stage(const StagePlan& plan, const StageFds& fds);
 
-// Reads reports until the program was exec'd (end of file) or the helper failed; calls on_await
-// when the helper waits for the network, with init's pid, and lets it go on if that succeeded.
-Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int pid)>& on_await);
+// Reads reports until the program was exec'd (end of file) or the helper failed; calls on_init
+// with init's pid as soon as there is one, and lets init go on only if that succeeded.
+Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int pid)>& on_init);
 
 }  // namespace vs

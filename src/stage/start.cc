@@ -25,13 +25,17 @@ namespace {
 
 constexpr unsigned long kNoSetuidFixup = 1UL << 2U;  // SECBIT_NO_SETUID_FIXUP, capabilities(7)
 
-// All v1 hierarchies in one go: the first write pays the grace period, the rest ride on it.
+// All v1 hierarchies in one go: the first write pays the grace period, the rest ride on it. Done by
+// init, so that the tree is built meanwhile; its cgroup namespace comes after, with the cgroups
+// joined here as roots.
 void join_v1(const Header& header) {
+  if (header.n_v1 == 0) return;
   for (std::uint32_t i = 0; i < header.n_v1; ++i) {
     int const fd = kFirstV1Fd + static_cast<int>(i);
     if (write(fd, "0", 1) != 1) fail("join the cgroups", "cgroup.procs", errno);
     close(fd);
   }
+  must(unshare(CLONE_NEWCGROUP), "take the cgroup namespace");
 }
 
 void enter_time_namespace(const Header& header) {
@@ -174,6 +178,7 @@ void open_console(const Header& header) {
 
 [[noreturn]] void be_init(Plan& plan, int gate, const char* host, const char* domain,
                           const char* cwd) {
+  join_v1(*plan.header);
   char byte = 0;
   if (read(gate, &byte, 1) != 1) fail("wait for the tree", "the builder went away", ECANCELED);
   close_descriptors(-1);
@@ -233,8 +238,8 @@ Child clone_init(Plan& plan, const char* host, const char* domain, const char* c
   must(pipe2(gate, O_CLOEXEC), "pipe");
   CloneArgs args{};
   int pidfd = -1;
-  args.flags =
-      CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_PIDFD | CLONE_PARENT;
+  args.flags = CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_PIDFD | CLONE_PARENT;
+  if (plan.header->n_v1 == 0) args.flags |= CLONE_NEWCGROUP;
   if ((plan.header->flags & kUserNs) != 0) args.flags |= CLONE_NEWUSER;
   if ((plan.header->flags & kNetNs) != 0) args.flags |= CLONE_NEWNET;
   args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
@@ -300,7 +305,6 @@ void start(Plan& plan) {
   const char* cwd = plan.strings.next();
   // Asked before any descriptor of our own can have the number.
   int const net_ns = fcntl(kNetNsFd, F_GETFD) >= 0 ? kNetNsFd : -1;
-  join_v1(header);
   int const tree =
       must(open_tree(AT_FDCWD, root, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE),
            "open the root", root);

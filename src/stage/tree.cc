@@ -26,6 +26,10 @@ struct Ctx : OpContext {
   unsigned base;
   int empty = -1;  // the first mask of a directory, cloned for the others
   int null = -1;   // /dev/null
+  // The directory of the last entry stays open for the next.
+  const char* parent = nullptr;  // its path, in the plan
+  std::size_t parent_length = 0;
+  int parent_fd = -1;
 };
 
 constexpr unsigned kLocked = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -116,18 +120,30 @@ int do_other(const Ctx& ctx, const Op& op) {
   return attach(ctx, mount, op.a, op.c);
 }
 
-// Splits PATH into an open parent and the last name.
-int open_parent(const Ctx& ctx, char* path, const char** name) {
-  char* slash = strrchr(path, '/');
-  *name = slash != nullptr ? slash + 1 : path;
-  if (slash == nullptr || slash == path) return open_in(ctx.root, "/", O_PATH | O_DIRECTORY);
-  *slash = '\0';
-  int const dir = open_in(ctx.root, path, O_PATH | O_DIRECTORY);
-  *slash = '/';
-  return dir;
+// A mount may cover the directory that the next entry goes into.
+void forget_parent(Ctx& ctx) {
+  if (ctx.parent_fd >= 0) close(ctx.parent_fd);
+  ctx.parent_fd = -1;
 }
 
-int do_entry(const Ctx& ctx, const Op& op) {
+// Splits PATH into a parent and the last name. The parent stays open for the next entry in it.
+int open_parent(Ctx& ctx, char* path, const char** name) {
+  char* slash = strrchr(path, '/');
+  *name = slash != nullptr ? slash + 1 : path;
+  auto const length = slash != nullptr ? static_cast<std::size_t>(slash - path) : 0;
+  if (ctx.parent_fd >= 0 && ctx.parent_length == length && memcmp(ctx.parent, path, length) == 0)
+    return ctx.parent_fd;
+  forget_parent(ctx);
+  ctx.parent = path;
+  ctx.parent_length = length;
+  if (length == 0) return ctx.parent_fd = open_in(ctx.root, "/", O_PATH | O_DIRECTORY);
+  *slash = '\0';
+  ctx.parent_fd = open_in(ctx.root, path, O_PATH | O_DIRECTORY);
+  *slash = '/';
+  return ctx.parent_fd;
+}
+
+int do_entry(Ctx& ctx, const Op& op) {
   const char* name = nullptr;
   int const dir = open_parent(ctx, op.a, &name);
   if (dir < 0) return -1;
@@ -137,19 +153,15 @@ int do_entry(const Ctx& ctx, const Op& op) {
   } else if (op.kind[0] == 'd') {
     auto const mode = static_cast<mode_t>(strtoul(op.b, nullptr, 8));
     done = mkdirat(dir, name, mode);
-    if (done == 0) done = fchmodat(dir, name, mode, 0);  // the umask is not asked
   } else {
     char* colon = nullptr;
     auto const major = static_cast<unsigned>(strtoul(op.b, &colon, 10));
     auto const minor = static_cast<unsigned>(strtoul(colon + 1, nullptr, 10));
     auto const mode = static_cast<mode_t>(strtoul(op.c, nullptr, 8));
     done = mknodat(dir, name, S_IFCHR | mode, makedev(major, minor));
-    if (done == 0) done = fchmodat(dir, name, mode, 0);
   }
-  if (done < 0 && errno == EEXIST) return close(dir), 0;
-  if (done == 0) done = fchownat(dir, name, ctx.base, ctx.base, AT_SYMLINK_NOFOLLOW);
-  close(dir);
-  return done;
+  if (done < 0) return errno == EEXIST ? 0 : -1;
+  return fchownat(dir, name, ctx.base, ctx.base, AT_SYMLINK_NOFOLLOW);
 }
 
 // Nothing at all over a directory: one file system for all masks of a guest.
@@ -211,6 +223,7 @@ int do_read_only(const Ctx& ctx, const Op& op) {
 }
 
 int apply(Ctx& ctx, const Op& op) {
+  if (strchr("nld", op.kind[0]) == nullptr) forget_parent(ctx);
   switch (op.kind[0]) {
     case 't': return do_tmpfs(ctx, op);
     case 'b': return do_bind(ctx, op);
@@ -230,6 +243,7 @@ int apply(Ctx& ctx, const Op& op) {
 }  // namespace
 
 void apply_ops(Plan& plan, std::uint32_t count, const OpContext& context) {
+  mode_t const mask = umask(0);  // modes are as the plan says
   Ctx ctx{{context}, (plan.header->flags & kUserNs) != 0 ? plan.header->base_id : 0};
   for (std::uint32_t i = 0; i < count; ++i) {
     Op op{};
@@ -248,6 +262,8 @@ void apply_ops(Plan& plan, std::uint32_t count, const OpContext& context) {
   }
   close(ctx.empty);
   close(ctx.null);
+  forget_parent(ctx);
+  umask(mask);
 }
 
 }  // namespace vs::stage

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/cgroup.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -80,22 +82,35 @@ Status remove_dir(const std::string& path) {
   return Error::system(errno, "rmdir {}", path);
 }
 
+// Directories below DIR. A cgroup file system counts them as links, so a childless cgroup, which
+// nearly all are, costs no look at its dozens of files.
+Result<std::vector<std::string>> children_of(FdRef dir) {
+  constexpr nlink_t kOwn = 2;
+  struct stat st {};
+  if (::fstat(dir.get(), &st) == 0 && st.st_nlink == kOwn) return std::vector<std::string>{};
+  std::vector<std::string> out;
+  for (auto& entry : VS_TRY(read_entries(dir))) {
+    if (entry.type == DT_DIR) out.push_back(std::move(entry.name));
+  }
+  return out;
+}
+
 // cgroups made inside a delegated guest, deepest first.
 Status remove_cgroup_tree(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
   auto dir = open_path(path, O_RDONLY | O_DIRECTORY);
   if (!dir) return dir.error().sys() == ENOENT ? Status{} : Status{std::move(dir).error()};
-  for (auto const& name : VS_TRY(list_dir(*dir))) {
-    struct stat st {};
-    if (::fstatat(dir->get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-      VS_TRY(remove_cgroup_tree(path + "/" + name));
-  }
+  for (auto const& name : VS_TRY(children_of(*dir)))
+    VS_TRY(remove_cgroup_tree(path + "/" + name));
   return remove_dir(path);
 }
 
 }  // namespace
 
 Result<CgroupHost> CgroupHost::find() {
-  return parse(VS_TRY(read_file("/proc/self/mountinfo", 8U << 20U)));
+  static std::optional<CgroupHost> found;  // asked for each guest of a list; it does not change
+  if (!found) found = VS_TRY(parse(VS_TRY(read_file("/proc/self/mountinfo", 8U << 20U))));
+  return *found;
 }
 
 Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
@@ -246,9 +261,16 @@ bool ContextCgroup::exists() const {
   return vs::exists(guest_path());
 }
 
-bool ContextCgroup::populated() const {
-  auto const events = read_file(guest_path() + "/cgroup.events");
+namespace {
+
+bool says_populated(const Result<std::string>& events) {
   return events && events->find("populated 1") != std::string::npos;
+}
+
+}  // namespace
+
+bool ContextCgroup::populated() const {
+  return says_populated(read_file(guest_path() + "/cgroup.events"));
 }
 
 namespace {
@@ -262,11 +284,8 @@ Status collect(const std::string& path, std::vector<int>& out) {
     out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
   auto const dir = open_path(path, O_RDONLY | O_DIRECTORY);
   if (!dir) return {};
-  for (auto const& name : VS_TRY(list_dir(*dir))) {
-    struct stat st {};
-    if (::fstatat(dir->get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-      VS_TRY(collect(path + "/" + name, out));
-  }
+  for (auto const& name : VS_TRY(children_of(*dir)))
+    VS_TRY(collect(path + "/" + name, out));
   return {};
 }
 
@@ -292,8 +311,8 @@ Result<bool> ContextCgroup::wait_empty(int timeout_ms) {
   timespec start{};
   ::clock_gettime(CLOCK_MONOTONIC, &start);
   for (;;) {
-    // Reading arms the notification: poll wakes by POLLPRI when the file changes afterwards.
-    if (!populated()) return true;
+    // Reading this very descriptor arms it: poll wakes by POLLPRI when the file changes afterwards.
+    if (::lseek(events->get(), 0, SEEK_SET) != 0 || !says_populated(read_all(*events))) return true;
     timespec now{};
     ::clock_gettime(CLOCK_MONOTONIC, &now);
     auto const spent =
