@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The least that any tool must do to run a program in a running guest.
-//   attach [-s FILTER] [-2 DIR] [-1 DIR]... PID PROGRAM [ARGUMENT...]
+//   attach [-s FILTER] [-2 DIR] [-p] [-1 DIR]... PID PROGRAM [ARGUMENT...]
 #include "ns.h"
 
 int main(int argc, char** argv) {
-  struct groups groups = {0};
-  const char* filter = NULL;
-  for (int c; (c = getopt(argc, argv, "+s:2:1:")) != -1;) {
-    if (c == 's')
-      filter = optarg;
+  struct groups groups = {.v1_file = "tasks"};
+  for (int c; (c = getopt(argc, argv, "+ps:2:1:")) != -1;) {
+    if (c == 'p')
+      groups.v1_file = "cgroup.procs";
+    else if (c == 's')
+      read_filter(optarg);
     else if (c == '2')
       groups.v2 = optarg;
     else if (c == '1' && groups.n_v1 < MAX_GROUPS)
@@ -32,7 +33,7 @@ int main(int argc, char** argv) {
         CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME;
     // With or without a user namespace of its own: joining the one we are in is EINVAL.
     if (setns(init, flags | CLONE_NEWUSER) != 0) must(setns(init, flags), "setns");
-    if (filter) load_filter(filter);
+    load_filter();
     execv(argv[optind + 1], argv + optind + 1);
     _exit(127);
   }

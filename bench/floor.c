@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The least that any tool must do to run a program in namespaces of its own, with no tool around
 // it: what "vserver NAME run PROGRAM" and its peers are measured against.
-//   floor [-b] [-n] [-u BASE] [-s FILTER] [-2 DIR] [-1 DIR]... ROOT PROGRAM [ARGUMENT...]
+//   floor [-b] [-d] [-n] [-u BASE] [-s FILTER] [-2 DIR] [-p] [-1 DIR]... ROOT PROGRAM [ARGUMENT...]
 //   -b  bare: fork, chroot, exec and no namespaces     -n  a network namespace, loopback up
+//   -d  do not wait: say its pid and leave it running
 //   -u  a user namespace: ids from BASE on             -s  load this seccomp filter
 //   -2  make this cgroup2 directory and clone into it  -1  make this v1 directory and join it
+//   -p  join v1 by cgroup.procs, as most tools do, not by tasks
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -14,9 +16,8 @@
 
 struct options {
   struct groups groups;
-  const char* filter;
   long base;
-  int bare, net;
+  int bare, detach, net;
 };
 
 static void write_map(int pid, const char* file, long base) {
@@ -62,22 +63,26 @@ static void child(const struct options* o, int gate, const char* root, char** ar
     enter_root(root);
     if (o->net) loopback_up();
   }
-  if (o->filter) load_filter(o->filter);
+  load_filter();
   execv(argv[0], argv);
   must(-1, argv[0]);
 }
 
 int main(int argc, char** argv) {
-  struct options o = {.base = -1};
-  for (int c; (c = getopt(argc, argv, "+bnu:s:2:1:")) != -1;) {
+  struct options o = {.base = -1, .groups.v1_file = "tasks"};
+  for (int c; (c = getopt(argc, argv, "+bdnpu:s:2:1:")) != -1;) {
     if (c == 'b')
       o.bare = 1;
+    else if (c == 'd')
+      o.detach = 1;
     else if (c == 'n')
       o.net = 1;
+    else if (c == 'p')
+      o.groups.v1_file = "cgroup.procs";
     else if (c == 'u')
       o.base = atol(optarg);
     else if (c == 's')
-      o.filter = optarg;
+      read_filter(optarg);
     else if (c == '2')
       o.groups.v2 = optarg;
     else if (c == '1' && o.groups.n_v1 < MAX_GROUPS)
@@ -107,6 +112,7 @@ int main(int argc, char** argv) {
     write_map(pid, "uid_map", o.base);
     must(write(gate[1], "g", 1), "gate");
   }
+  if (o.detach) return printf("%d\n", pid) < 0;
   int const status = exit_status(pid);
   if (o.groups.v2) must(rmdir(o.groups.v2), o.groups.v2);
   for (int i = 0; i < o.groups.n_v1; ++i)

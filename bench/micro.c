@@ -3,9 +3,10 @@
 // guest, pinned to one CPU, and compare.
 //   micro            prints "NAME NANOSECONDS" a line
 //   micro exit       does nothing: what fork+exec below executes
-#include <errno.h>
+//   micro idle       waits for a signal to end: the init of an idle guest
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,6 +85,15 @@ static const struct {
 
 int main(int argc, char** argv) {
   if (argc > 1 && strcmp(argv[1], "exit") == 0) return 0;
+  if (argc > 1 && strcmp(argv[1], "idle") == 0) {
+    sigset_t ends;
+    int got;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigprocmask(SIG_BLOCK, &ends, NULL);
+    return sigwait(&ends, &got);
+  }
   self = "/proc/self/exe";
   cpu_set_t one;
   CPU_ZERO(&one);

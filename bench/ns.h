@@ -24,6 +24,7 @@
 struct groups {
   const char* v2;              // a directory on the unified hierarchy: clone into it
   const char* v1[MAX_GROUPS];  // directories on v1 hierarchies: joined in one go
+  const char* v1_file;         // its file that is written: "tasks" or "cgroup.procs"
   int v1_procs[MAX_GROUPS];
   int n_v1;
 };
@@ -34,11 +35,12 @@ static inline int must(long result, const char* what) {
   _exit(125);
 }
 
-// Opened on the host's side: who opened it, not who writes, is asked for permission.
+// One thread that moves itself by "tasks" waits for nothing; "cgroup.procs" waits for an RCU grace
+// period. Opened on the host's side: who opened it, not who writes, is asked for permission.
 static inline void open_v1(struct groups* groups) {
   for (int i = 0; i < groups->n_v1; ++i) {
     char path[512];
-    snprintf(path, sizeof path, "%s/cgroup.procs", groups->v1[i]);
+    snprintf(path, sizeof path, "%s/%s", groups->v1[i], groups->v1_file);
     groups->v1_procs[i] = must(open(path, O_WRONLY | O_CLOEXEC), path);
   }
 }
@@ -48,14 +50,19 @@ static inline void join_v1(const struct groups* groups) {
     must(write(groups->v1_procs[i], "0", 1), groups->v1[i]);
 }
 
-// A compiled filter, as the kernel takes it, from a file.
-static inline void load_filter(const char* path) {
-  static struct sock_filter code[4096];
+// A compiled filter as the kernel takes it, read from a file while the host's tree is there.
+static struct sock_filter filter_code[4096];
+static struct sock_fprog filter_program = {0, filter_code};
+
+static inline void read_filter(const char* path) {
   int const fd = must(open(path, O_RDONLY | O_CLOEXEC), path);
-  long const n = must(read(fd, code, sizeof code), path);
+  filter_program.len = (unsigned short)(must(read(fd, filter_code, sizeof filter_code), path) / 8);
   close(fd);
-  struct sock_fprog const program = {(unsigned short)(n / 8), code};
-  must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program), "seccomp");
+}
+
+static inline void load_filter(void) {
+  if (filter_program.len != 0)
+    must(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter_program), "seccomp");
 }
 
 static inline int exit_status(int pid) {

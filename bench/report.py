@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables for people, JSON for programs, and the page that is made of them."""
+
+import json
+import os
+from pathlib import Path
+
+KEPT = ("Slab", "PageTables", "KernelStack", "Percpu", "AnonPages")
+TITLES = {
+    "start": "Start, /bin/true, stop",
+    "start-v1": "The same with v1 controllers",
+    "alone": "One start alone",
+    "exec": "A program in a running guest",
+    "density": "A thousand idle guests",
+    "micro": "Inside a guest",
+    "trees": "Making a guest's tree",
+}
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
+
+    def line(cells):
+        return "| " + " | ".join(str(c).ljust(w) if i == 0 else str(c).rjust(w)
+                                 for i, (c, w) in enumerate(zip(cells, widths))) + " |"
+    rule = "|" + "|".join(("-" * (w + 1) + (":" if i else "-")) for i, w in enumerate(widths)) + "|"
+    return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def rows_table(rows: list[dict]) -> str:
+    out = []
+    for r in rows:
+        ratio, spread = ("", "") if "ratio" not in r else (
+            f"{r['ratio']:.2f}", f"{r['ratio_p10']:.2f}-{r['ratio_p90']:.2f}")
+        out.append([r["name"], f"{r['median_ms']:.2f}", f"{r['p10_ms']:.2f}-{r['p90_ms']:.2f}",
+                    f"{r['cpu_ms']:.1f}", ratio, spread, r.get("base", ""), r.get("note", "")])
+    return table(["row", "median ms", "p10-p90", "cpu ms", "ratio", "p10-p90", "to", "note"], out)
+
+
+def density_table(entries: list[dict]) -> str:
+    out = []
+    for e in entries:
+        kib = [f"{e['kib'][k]:.0f}" for k in KEPT]
+        out.append([e["name"], e["count"], f"{e['start_ms']:.1f}",
+                    f"{e['start_last_ms'] / e['start_first_ms']:.2f}", f"{e.get('stop_ms', 0):.1f}",
+                    *kib, f"{sum(e['kib'].values()):.0f}"])
+    return table(["tool", "guests", "start ms", "last/first tenth", "stop ms",
+                  *[f"{k} KiB" for k in KEPT], "sum KiB"], out)
+
+
+def micro_table(rows: list[dict]) -> str:
+    keys = [k for k in rows[0] if k != "name"]
+    out = [[r["name"], *[f"{r[k]:.0f} ns" if r["name"] == "host" else f"{r[k]:.2f}" for k in keys]]
+           for r in rows]
+    return table(["place", *keys], out)
+
+
+def text(name: str, result: dict) -> str:
+    parts = []
+    if "density" in result:
+        parts.append(density_table(result["density"]))
+        parts.append(f"A guard keeps {result['guard_pss_kib']} KiB (PSS, median).")
+    if result.get("rows"):
+        parts.append(rows_table(result["rows"]))
+    if "micro" in result:
+        parts.append(micro_table(result["micro"]))
+    if result.get("left_out"):
+        parts.append("Did not work on this machine: " + ", ".join(result["left_out"]) + ".")
+    return f"## {TITLES[name]}\n\n" + "\n\n".join(parts) + "\n"
+
+
+def machine() -> dict:
+    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").open()
+                if line.startswith("model name")), os.uname().machine)
+    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": os.uname().release}
+
+
+def store(top: Path, name: str, result: dict) -> None:
+    results = top / "bench/results"
+    results.mkdir(exist_ok=True)
+    result["machine"] = machine()
+    (results / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (results / f"{name}.md").write_text(text(name, result))
+
+
+def write_page(top: Path) -> None:
+    """docs/performance.md: the words of bench/page.md around the newest tables."""
+    parts = []
+    for name in TITLES:
+        stored = top / f"bench/results/{name}.json"
+        if stored.exists():
+            parts.append(text(name, json.loads(stored.read_text())))
+    here = machine()
+    page = (top / "bench/page.md").read_text()
+    page = page.replace("@MACHINE@", f"{here['cpu']}, {here['cores']} cores, Linux {here['kernel']}")
+    (top / "docs/performance.md").write_text(page.replace("@TABLES@", "\n".join(parts)))
