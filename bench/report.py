@@ -30,11 +30,12 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def rows_table(rows: list[dict]) -> str:
     out = []
     for r in rows:
-        ratio, spread = ("", "") if "ratio" not in r else (
-            f"{r['ratio']:.2f}", f"{r['ratio_p10']:.2f}-{r['ratio_p90']:.2f}")
+        ratio, spread, cpu = ("", "", "") if "ratio" not in r else (
+            f"{r['ratio']:.2f}", f"{r['ratio_p10']:.2f}-{r['ratio_p90']:.2f}",
+            f"{r['cpu_ratio']:.2f}")
         out.append([r["name"], f"{r['median_ms']:.2f}", f"{r['p10_ms']:.2f}-{r['p90_ms']:.2f}",
-                    f"{r['cpu_ms']:.1f}", ratio, spread, r.get("base", ""), r.get("note", "")])
-    return table(["row", "median ms", "p10-p90", "cpu ms", "ratio", "p10-p90", "to", "note"], out)
+                    f"{r['cpu_ms']:.1f}", ratio, spread, cpu, r.get("base", ""), r.get("note", "")])
+    return table(["row", "median ms", "p10-p90", "cpu ms", "ratio", "p10-p90", "cpu ratio", "to", "note"], out)
 
 
 def density_table(entries: list[dict]) -> str:

@@ -169,6 +169,7 @@ def summary(rows, samples):
         base = samples.get(row.base)
         if base:
             base_walls = [s.wall_ms for s in base]
+            entry["cpu_ratio"] = entry["cpu_ms"] / statistics.fmean(s.cpu_ms for s in base)
             pairs = [a / b for a, b in zip(walls, base_walls)]
             entry["base"] = row.base
             entry["ratio"] = entry["median_ms"] / statistics.median(base_walls)
