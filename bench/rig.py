@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 APPLETS = "sh true sleep cat ls mkdir echo kill poweroff".split()
@@ -148,15 +150,26 @@ class Rig:
             if (self.run_dir / "guests" / name).exists():
                 self.run(self.vserver, "--silent", name, "stop", check=False)
         for group in self.groups:
-            for below in sorted(group.glob("*/"), reverse=True):
-                os.rmdir(below)
-            os.rmdir(group)
+            for below in [*group.glob("*/"), group]:
+                remove_group(below)
         for stray in self.strays:
             if stray.exists():
                 os.rmdir(stray)
         shutil.rmtree(self.work, ignore_errors=True)
         for path in (self.run_dir, f"{self.run_dir}-crun", f"{self.run_dir}-runc"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_group(group: Path) -> None:
+    """Ends what an interrupted run left in it; a killed process leaves some time later."""
+    if (group / "cgroup.kill").exists():
+        (group / "cgroup.kill").write_text("1")
+    for _ in range(100):
+        try:
+            return os.rmdir(group)
+        except OSError:
+            time.sleep(0.05)
+    print(f"bench: {group} is left", file=sys.stderr)
 
 
 def profile(kind: str) -> dict:
