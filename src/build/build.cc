@@ -42,7 +42,6 @@ Status fill_skeleton(Build& b) {
 constexpr std::array kMethods{
     Method{"clone", check_clone, fill_from_guest},
     Method{"debootstrap", check_packages, fill_from_packages},
-    Method{"rsync", check_rsync, fill_from_rsync},
     Method{"skeleton", check_nothing, fill_skeleton},
     Method{"template", check_template, fill_from_templates},
 };
@@ -110,7 +109,7 @@ Status fill_tree(Build& b) {
 
 // What the admin's .defaults/files has for every guest, and the host's name servers.
 Status add_host_files(Build& b) {
-  if (b.request.adopt || b.request.method == "skeleton" || b.request.method == "rsync") return {};
+  if (b.request.adopt || b.request.method == "skeleton") return {};
   for (const char* name : {"hosts", "nsswitch.conf", "krb5.conf", "krb.conf", "krb.realms",
                            "ldap.conf", "localtime", "resolv.conf"}) {
     auto const text = read_file(fmt::format("{}/.defaults/files/{}", Paths::get().conf, name));

@@ -26,7 +26,7 @@ using OnAdvance = std::function<void(const Advance&)>;
 // What a new guest shall be.
 struct BuildRequest {
   std::string name;
-  std::string method;  // clone, debootstrap, rsync, skeleton or template
+  std::string method;  // clone, debootstrap, skeleton or template
   std::optional<Xid> xid;
   std::string rootdir;  // parent of the root directory; empty: .defaults/vdirbase, else the usual
   bool force = false;   // rename what is there already to PATH.~EPOCH~
@@ -35,16 +35,15 @@ struct BuildRequest {
   std::vector<std::pair<std::string, std::string>> entries;  // configuration entries to write
   OnAdvance on_advance;                                      // may be empty
 
-  std::string distribution;                // debootstrap: "bookworm"
-  std::string mirror;                      // debootstrap; empty: the distribution's or the usual
-  std::string script;                      // debootstrap's own script for the distribution
-  std::string tool;                        // "debootstrap", "mmdebstrap"; empty: what is there
-  std::vector<std::string> packages;       // debootstrap: more of them
-  std::vector<std::string> extra;          // debootstrap's or rsync's own arguments
-  std::vector<std::string> templates;      // template: archives and directories, in order
-  bool no_space_check = false;             // template: unpack what may not fit
-  std::string source;                      // clone: guest or directory; rsync: [HOST:]/PATH
-  std::vector<std::string> rsync_options;  // instead of -Hax
+  std::string distribution;            // debootstrap: "bookworm"
+  std::string mirror;                  // debootstrap; empty: the distribution's or the usual
+  std::string script;                  // debootstrap's own script for the distribution
+  std::string tool;                    // "debootstrap", "mmdebstrap"; empty: what is there
+  std::vector<std::string> packages;   // debootstrap: more of them
+  std::vector<std::string> extra;      // debootstrap's own arguments
+  std::vector<std::string> templates;  // template: archives and directories, in order
+  bool no_space_check = false;         // template: unpack what may not fit
+  std::string source;                  // clone: a guest or a directory
 };
 
 // Makes the guest's root directory, with owners in the guest's id range, and its configuration. It

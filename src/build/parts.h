@@ -41,8 +41,6 @@ Status check_clone(const BuildRequest& request);
 Status fill_from_guest(Build& build);
 Status check_packages(const BuildRequest& request);
 Status fill_from_packages(Build& build);
-Status check_rsync(const BuildRequest& request);
-Status fill_from_rsync(Build& build);
 
 // A workshop in which the host's programs are at their places, read-only, the tree at /guest, and
 // vserver itself at /vserver.

@@ -84,7 +84,8 @@ std::string mount_point(std::string_view line) {
 }
 
 Status check_mounts(const Delete& d) {
-  for (auto const line : split_lines(VS_TRY(read_file("/proc/self/mountinfo", 16U << 20U)))) {
+  auto const mounts = VS_TRY(read_file("/proc/self/mountinfo", 16U << 20U));
+  for (auto const line : split_lines(mounts)) {
     auto const at = mount_point(line);
     if (is_below(at, d.vdir))
       return Error::make(Errc::Busy, "{} is mounted in the guest's root directory", at)

@@ -23,12 +23,6 @@ constexpr std::array kDebootstrapOptions{
 };
 static_assert(is_option_table(kDebootstrapOptions));
 
-constexpr std::array kRsyncOptions{
-    Option{'s', "source", "[HOST:]/PATH", "What is copied; HOST is reached by ssh"},
-    Option{'o', "option", "OPTION", "An option of rsync, instead of the usual -Hax; repeatable"},
-};
-static_assert(is_option_table(kRsyncOptions));
-
 constexpr std::array kTemplateOptions{
     Option{'t', "template", "FILE|DIRECTORY",
            "tar archive, plain or gz, xz, zst, bz2; or a directory; repeatable"},
@@ -56,13 +50,6 @@ void take_debootstrap(BuildRequest& request, const Parsed& args) {
   request.extra = args.operands;
 }
 
-void take_rsync(BuildRequest& request, const Parsed& args) {
-  take_source(request, args);
-  for (auto const option : args.all("option"))
-    request.rsync_options.emplace_back(option);
-  request.extra = args.operands;
-}
-
 void take_template(BuildRequest& request, const Parsed& args) {
   for (auto const path : args.all("template"))
     request.templates.emplace_back(path);
@@ -84,14 +71,6 @@ constexpr std::array kMethods{
                  .stop_at_operand = true,
                  .program = kProgram},
                 take_debootstrap},
-    MethodTable{{.name = "rsync",
-                 .operands = "[-- OPTION...]",
-                 .summary = "A copy of a system on this or another machine",
-                 .options = kRsyncOptions,
-                 .max_operands = kAnyNumber,
-                 .stop_at_operand = true,
-                 .program = kProgram},
-                take_rsync},
     MethodTable{{.name = "skeleton",
                  .operands = "",
                  .summary = "Empty directories to be filled by hand",

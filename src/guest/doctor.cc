@@ -120,7 +120,6 @@ struct HostProgram {
 constexpr std::array kPrograms{
     HostProgram{"debootstrap", "build -m debootstrap"},
     HostProgram{"tar", "build -m template"},
-    HostProgram{"rsync", "build -m rsync"},
     HostProgram{"ps", "vps"},
 };
 
