@@ -57,8 +57,8 @@ struct vs_context {
 	__u32 ncaps;
 	__u32 nid;
 	__u32 mode;
-	__u32 base_uid; /* uid of the context's root on the host */
-	__u32 userns;	/* inode of its user namespace; 0: the host's */
+	__u32 reserved;
+	__u32 userns; /* inode of its user namespace; 0: the host's */
 	__be32 lback4;
 	__u32 n4; /* addresses in source4 */
 	__u32 n6;
@@ -139,5 +139,7 @@ VS_STATIC_ASSERT(sizeof(struct vs_state) == 40);
 
 /* Packets of a context to its own loopback address carry this and its nid in their mark. */
 #define VS_LBACK_MARK 0x56530000U
+/* Echo requests whose source is still the host's: exchanged as they leave. */
+#define VS_PING_MARK 0x56540000U
 
 #endif

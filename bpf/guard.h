@@ -66,6 +66,16 @@ static __always_inline int vs_is_trusted(struct __sk_buff *skb, const struct bpf
 	return skb->mark == (VS_LBACK_MARK | c->nid);
 }
 
+/*
+ * The kernel chooses the source of a ping socket without asking anybody: the host's first address.
+ * Such a packet gets a mark, and its source from vs_leave() on the device.
+ */
+static __always_inline int vs_is_ping(const struct bpf_sock *sk)
+{
+	return sk->type == VS_SOCK_DGRAM &&
+	       (sk->protocol == VS_IPPROTO_ICMP || sk->protocol == VS_IPPROTO_ICMPV6);
+}
+
 static __always_inline int vs_guard4(struct __sk_buff *skb, const struct bpf_sock *sk,
 				     __u64 context, const struct vs_context *c, int out)
 {
@@ -80,8 +90,12 @@ static __always_inline int vs_guard4(struct __sk_buff *skb, const struct bpf_soc
 	icmp = ip.protocol == VS_IPPROTO_ICMP;
 	member = vs_is_member4(context, own == c->lback4 ? peer : own);
 	allowed = vs_packet4(c, own, peer, member, out, vs_is_trusted(skb, sk, c), icmp);
-	if (out && allowed && peer == c->lback4)
+	if (out && allowed && peer == c->lback4) {
 		skb->mark = VS_LBACK_MARK | c->nid;
+	} else if (out && !allowed && vs_is_ping(sk) && !vs_is_loopback4(peer) && c->n4 != 0) {
+		skb->mark = VS_PING_MARK | c->nid;
+		allowed = 1;
+	}
 	return vs_account(skb, vs_count_of(context, 0, ip.protocol), out, allowed);
 }
 
@@ -99,8 +113,13 @@ static __always_inline int vs_guard6(struct __sk_buff *skb, const struct bpf_soc
 	icmp = ip.next == VS_IPPROTO_ICMPV6;
 	member = vs_is_member(context, vs_same(&own, &c->lback6) ? &peer : &own);
 	allowed = vs_packet6(c, &own, &peer, member, out, vs_is_trusted(skb, sk, c), icmp);
-	if (out && allowed && vs_same(&peer, &c->lback6))
+	if (out && allowed && vs_same(&peer, &c->lback6)) {
 		skb->mark = VS_LBACK_MARK | c->nid;
+	} else if (out && !allowed && vs_is_ping(sk) && !vs_is_loopback6(&peer) &&
+		   !vs_is_lback6(&peer) && c->n6 != 0) {
+		skb->mark = VS_PING_MARK | c->nid;
+		allowed = 1;
+	}
 	return vs_account(skb, vs_count_of(context, 1, ip.next), out, allowed);
 }
 

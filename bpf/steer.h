@@ -206,6 +206,93 @@ int vs_steer(struct __sk_buff *skb)
 	return VS_TC_NEXT;
 }
 
+/* ---- leaving: the source of echo requests -------------------------------------------------------
+ */
+
+enum { VS_TC_DROP = 2 };
+
+/* Where the IP header stands in what a device gets: behind an Ethernet header, or at the start. */
+static __always_inline int vs_network_offset(struct __sk_buff *skb, const void *header)
+{
+	const __u32 *wanted = header;
+	__u32 there[5];
+
+	for (__u32 at = 0; at <= 14; at += 14) {
+		if (bpf_skb_load_bytes(skb, at, there, sizeof(there)))
+			continue;
+		if (there[0] == wanted[0] && there[1] == wanted[1] && there[2] == wanted[2] &&
+		    there[3] == wanted[3] && there[4] == wanted[4])
+			return (int)at;
+	}
+	return -1;
+}
+
+static __always_inline int vs_leave4(struct __sk_buff *skb, const struct vs_context *c)
+{
+	struct vs_ip4 ip;
+	__be32 source;
+	int at;
+
+	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET))
+		return VS_TC_DROP;
+	at = vs_network_offset(skb, &ip);
+	source = vs_source_for4(c, ip.daddr);
+	if (at < 0 || source == 0)
+		return VS_TC_DROP;
+	if (bpf_l3_csum_replace(skb, at + offsetof(struct vs_ip4, checksum), ip.saddr, source, 4) ||
+	    bpf_skb_store_bytes(skb, at + offsetof(struct vs_ip4, saddr), &source, 4, 0))
+		return VS_TC_DROP;
+	return VS_TC_NEXT;
+}
+
+static __always_inline int vs_leave6(struct __sk_buff *skb, const struct vs_context *c)
+{
+	struct vs_ip6 ip;
+	struct vs_addr source;
+	__u32 index;
+	__s64 change;
+	int at;
+
+	if (bpf_skb_load_bytes_relative(skb, 0, &ip, sizeof(ip), BPF_HDR_START_NET))
+		return VS_TC_DROP;
+	at = vs_network_offset(skb, &ip);
+	index = vs_source_for6(c, &ip.daddr);
+	if (at < 0 || index >= VS_NET_SOURCES || ip.next != VS_IPPROTO_ICMPV6)
+		return VS_TC_DROP;
+	source = c->source6[index].addr;
+	change = bpf_csum_diff((void *)&ip.saddr, sizeof(ip.saddr), (void *)&source, sizeof(source),
+			       0);
+	if (bpf_l4_csum_replace(skb, at + sizeof(ip) + 2, 0, change, BPF_F_PSEUDO_HDR) ||
+	    bpf_skb_store_bytes(skb, at + offsetof(struct vs_ip6, saddr), &source, sizeof(source),
+				0))
+		return VS_TC_DROP;
+	return VS_TC_NEXT;
+}
+
+SEC("tc")
+int vs_leave(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk;
+	struct vs_socket *s;
+	struct vs_context *c;
+
+	if ((skb->mark & 0xffff0000) != VS_PING_MARK)
+		return VS_TC_NEXT;
+	sk = skb->sk;
+	if (!sk)
+		return VS_TC_NEXT; /* arrived from lo with its mark, on its way */
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return VS_TC_DROP;
+	s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (!s)
+		return VS_TC_DROP;
+	c = bpf_map_lookup_elem(&contexts, &s->context);
+	if (!c)
+		return VS_TC_DROP;
+	return skb->protocol == bpf_htons(0x86dd) ? vs_leave6(skb, c) : vs_leave4(skb, c);
+}
+
 SEC("sk_lookup")
 int vs_lookup(struct bpf_sk_lookup *ctx)
 {

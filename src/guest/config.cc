@@ -226,12 +226,28 @@ Result<InterfaceEntry> read_interface(const Tree& tree, const std::string& dir) 
   return entry;
 }
 
+constexpr std::array kNetModes{std::pair{std::string_view{"shared"}, NetMode::Shared},
+                               std::pair{std::string_view{"private"}, NetMode::Private},
+                               std::pair{std::string_view{"host"}, NetMode::Host}};
+
 Status read_network(const Tree& tree, GuestConfig& out) {
+  // No network context at all, in the original's words.
+  if (tree.flag("noncontext")) out.net = NetMode::Host;
   if (auto const mode = word(tree, "net/mode")) {
-    if (mode->text != "host" && mode->text != "private")
-      return wrong_value(*mode,
-                         fmt::format("'{}' is not a network mode: private or host", mode->text));
-    out.net = mode->text == "host" ? NetMode::Host : NetMode::Private;
+    auto const* const known = std::find_if(kNetModes.begin(), kNetModes.end(),
+                                           [&](auto const& m) { return m.first == mode->text; });
+    if (known == kNetModes.end())
+      return wrong_value(
+          *mode, fmt::format("'{}' is not a network mode: shared, private or host", mode->text));
+    out.net = known->second;
+  }
+  out.nflags = join(texts_of(tree.list("nflags")), ",");
+  out.ncapabilities = join(texts_of(tree.list("ncapabilities")), ",");
+  if (auto const lback = word(tree, "interfaces/lback")) {
+    auto const address = VS_TRY(at(*lback, parse_address(lback->text)));
+    if (address.family != AF_INET || address.bytes[0] != 127)
+      return wrong_value(*lback, "the loopback address is one of 127.0.0.0/8");
+    out.lback = lback->text;
   }
   for (auto const& name : tree.children("interfaces")) {
     std::string const dir = "interfaces/" + name;

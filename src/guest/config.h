@@ -16,8 +16,9 @@ namespace vs {
 class Tree;
 
 enum class NetMode : std::uint8_t {
+  Shared,   // the host's network stack, and of its addresses only the guest's own
   Private,  // own network namespace, joined by a routed veth pair
-  Host,     // the host's; addresses are added to its devices
+  Host,     // the host's without any rule; addresses are added to its devices
 };
 
 // Whether a guest is started again when its init has ended.
@@ -72,6 +73,9 @@ struct GuestConfig {
   NetMode net = NetMode::Private;
   std::vector<InterfaceEntry> interfaces;
   std::vector<HookFile> hooks;           // in the order in which those of one point run
+  std::string nflags;                    // list; Shared
+  std::string ncapabilities;             // list; Shared
+  std::string lback;                     // address behind the guest's 127.0.0.1; empty: by the xid
   std::vector<std::string> warnings;     // "FILE: text": unknown, misplaced and outdated entries
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };

@@ -5,8 +5,11 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "guest/net_context.h"
+#include "guest/state.h"
 #include "net/host_mode.h"
 #include "net/private_mode.h"
+#include "sys/cgroup.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -15,6 +18,8 @@ namespace {
 
 constexpr std::string_view kAddress = "address ";
 constexpr std::string_view kPrivate = "private ";
+constexpr std::string_view kContext = "context ";
+constexpr std::string_view kHostContext = "host-context ";
 
 Result<std::vector<HostAddress>> plan(const GuestConfig& config) {
   std::vector<InterfaceConfig> raw;
@@ -63,31 +68,86 @@ PrivateNet parse_private(std::string_view text) {
   return net;
 }
 
+// How many running guests have put this address on its device, or would take it away: several may
+// share one, and the last one's stop removes it.
+std::size_t holders(const std::string& item) {
+  auto const guests = list_guests();
+  if (!guests) return 0;
+  auto const holds = [&](const std::string& name) {
+    auto const state = RunDir::read_state(name);
+    if (!state || !*state) return false;
+    auto const& items = (*state)->cleanup;
+    return std::find(items.begin(), items.end(), item) != items.end();
+  };
+  return static_cast<std::size_t>(std::count_if(guests->begin(), guests->end(), holds));
+}
+
+Result<std::vector<std::string>> describe_addresses(const std::vector<HostAddress>& addresses) {
+  Netlink netlink = VS_TRY(Netlink::open());
+  auto const there = VS_TRY(netlink.addresses());
+  std::vector<std::string> items;
+  for (auto const& entry : addresses) {
+    if (entry.nodev) continue;
+    auto item = fmt::format("{}{}", kAddress, format_added({entry.dev, entry.address}));
+    bool const known = std::any_of(there.begin(), there.end(), [&](const LinkAddress& one) {
+      return one.address.same_host(entry.address);
+    });
+    // The administrator's: a stop leaves it.
+    if (!known || holders(item) > 0) items.push_back(std::move(item));
+  }
+  return items;
+}
+
+Result<std::uint64_t> cgroup_of(const GuestConfig& config) {
+  return ContextCgroup{VS_TRY(CgroupHost::find()), config.name}.id();
+}
+
+std::optional<std::uint64_t> number_behind(std::string_view item, std::string_view word) {
+  if (!item.starts_with(word)) return std::nullopt;
+  return parse_decimal(item.substr(word.size()));
+}
+
+Status undo_item(Netlink& netlink, std::string_view item) {
+  if (item.starts_with(kPrivate))
+    disconnect_private(netlink, parse_private(item.substr(kPrivate.size())));
+  if (auto const cgroup = number_behind(item, kContext)) VS_TRY(leave_shared(*cgroup));
+  if (auto const cgroup = host_context_of(item)) VS_TRY(leave_shared(*cgroup));
+  // The guest itself still has it in its run state.
+  if (!item.starts_with(kAddress) || holders(std::string{item}) > 1) return {};
+  if (auto const added = parse_added(item.substr(kAddress.size())))
+    remove_host_addresses(netlink, {&*added, 1});
+  return {};
+}
+
 }  // namespace
+
+std::optional<std::uint64_t> host_context_of(std::string_view item) {
+  return number_behind(item, kHostContext);
+}
 
 Result<std::vector<std::string>> describe_network(const GuestConfig& config, std::uint32_t xid) {
   auto const addresses = VS_TRY(plan(config));
   if (config.net == NetMode::Private)
     return std::vector<std::string>{format_private({xid, addresses})};
-  Netlink netlink = VS_TRY(Netlink::open());
-  auto const there = VS_TRY(netlink.addresses());
-  std::vector<std::string> items;
-  for (auto const& entry : addresses) {
-    bool const known = std::any_of(there.begin(), there.end(), [&](const LinkAddress& one) {
-      return one.address.same_host(entry.address);
-    });
-    if (entry.nodev || known) continue;  // the administrator's: a stop leaves it
-    items.push_back(fmt::format("{}{}", kAddress, format_added({entry.dev, entry.address})));
+  auto items = VS_TRY(describe_addresses(addresses));
+  auto const cgroup = VS_TRY(cgroup_of(config));
+  if (config.net == NetMode::Host) {
+    items.insert(items.begin(), fmt::format("{}{}", kHostContext, cgroup));
+    return items;
   }
+  VS_TRY(plan_context(config, xid, addresses));
+  items.insert(items.begin(), fmt::format("{}{}", kContext, cgroup));
+  items.push_back(fmt::format("{}{}", kAddress, format_added({"lo", default_lback6(xid)})));
   return items;
 }
 
 Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid) {
   auto const addresses = VS_TRY(plan(config));
   Netlink netlink = VS_TRY(Netlink::open());
-  if (config.net == NetMode::Host) {
+  if (config.net != NetMode::Private) {
     VS_TRY(add_host_addresses(netlink, addresses), "add addresses");
-    return {};
+    if (config.net == NetMode::Host) return join_as_host(config.name, xid);
+    return join_shared(config, xid, init_pid, addresses);
   }
   Fd const netns = VS_TRY(open_path(fmt::format("/proc/{}/ns/net", init_pid), O_RDONLY));
   if (addresses.empty()) {
@@ -97,18 +157,15 @@ Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid)
   for (auto const& text :
        VS_TRY(connect_private(netlink, netns, {xid, addresses}), "private network"))
     warn("{}", text);
-  return {};
+  return cover_new_devices();
 }
 
 void undo_network(const std::vector<std::string>& items) noexcept {
   auto netlink = Netlink::open();
   if (!netlink) return warn("take the network away: {}", netlink.error().message());
   for (std::string_view const item : items) {
-    if (item.starts_with(kPrivate))
-      disconnect_private(*netlink, parse_private(item.substr(kPrivate.size())));
-    if (!item.starts_with(kAddress)) continue;
-    if (auto const added = parse_added(item.substr(kAddress.size())))
-      remove_host_addresses(*netlink, {&*added, 1});
+    if (auto const done = undo_item(*netlink, item); !done)
+      warn("take the network away: {}", done.error().message());
   }
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,6 +18,9 @@ Result<std::vector<std::string>> describe_network(const GuestConfig& config, std
 
 // Gives the starting guest its addresses; init_pid names its network namespace.
 Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid);
+
+// The cgroup id in an item of a guest that has the host's network.
+std::optional<std::uint64_t> host_context_of(std::string_view item);
 
 // Takes away what the items name; what is gone already is no error.
 void undo_network(const std::vector<std::string>& items) noexcept;

@@ -211,7 +211,7 @@ Usage host_usage(FdRef proc, std::vector<int> guests) {
 Result<std::vector<Usage>> usage(bool with_host) {
   auto out = VS_TRY(claims());
   auto const host = VS_TRY(CgroupHost::find());
-  auto const slice = open_path(host.v2() + "/vserver.slice", O_RDONLY | O_DIRECTORY);
+  auto const slice = open_path(host.v2() + "/" + context_slice(), O_RDONLY | O_DIRECTORY);
   Fd const proc = VS_TRY(open_path("/proc", O_RDONLY | O_DIRECTORY));
   if (!slice) out.clear();
   std::vector<int> pids;

@@ -30,6 +30,8 @@ Result<bool> add_one(Netlink& netlink, const HostAddress& wanted,
     request.peer = wanted.peer;
     request.broadcast = wanted.broadcast;
     request.label = wanted.label;
+    // The guest's servers bind to it at once; a second owner would be the administrator's mistake.
+    request.no_dad = true;
     auto done = netlink.add_address(link, request);
     if (!done && done.error().sys() != EEXIST) return std::move(done).error();
     added = done.has_value();

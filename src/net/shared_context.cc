@@ -96,7 +96,6 @@ vs_context encode_context(const NetContext& context, const vs_context* before) {
   out.nid = context.nid;
   if (context.host) out.mode |= VS_MODE_HOST;
   if (context.raw) out.mode |= VS_MODE_RAW;
-  out.base_uid = context.base_uid;
   out.userns = context.userns;
   out.lback4 = encode4(context.lback);
   if (context.lback6) out.lback6 = encode(*context.lback6);
@@ -124,7 +123,6 @@ NetContext decode_context(std::uint64_t cgroup, const vs_context& record) {
   out.ncaps = record.ncaps;
   out.host = (record.mode & VS_MODE_HOST) != 0;
   out.raw = (record.mode & VS_MODE_RAW) != 0;
-  out.base_uid = record.base_uid;
   out.userns = record.userns;
   auto const mapped = [](std::uint32_t ip) { return vs_addr{{0, 0, htonl(0xffff), ip}}; };
   out.lback = decode(mapped(record.lback4), 32);

@@ -20,10 +20,9 @@ struct NetContext {
   std::uint32_t nid = 0;
   std::uint64_t nflags = 0;
   std::uint32_t ncaps = 0;
-  bool host = false;           // uses the host's network without any rule
-  bool raw = false;            // has CAP_NET_RAW
-  std::uint32_t base_uid = 0;  // uid of its root on the host
-  std::uint32_t userns = 0;    // inode of its user namespace; 0: the host's
+  bool host = false;         // uses the host's network without any rule
+  bool raw = false;          // has CAP_NET_RAW
+  std::uint32_t userns = 0;  // inode of its user namespace; 0: the host's
   Address lback;
   std::optional<Address> lback6;
   std::vector<Address> addresses;  // the first of each kind is what wildcard sockets send from

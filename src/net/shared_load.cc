@@ -54,8 +54,17 @@ constexpr std::array kHooks{
 };
 #undef VS_HOOK
 
-constexpr std::string_view kDevicePin = "dev_";
+// What each device gets: the pin of the program, and in front of the device's number of the link.
+struct Direction {
+  std::string_view program;
+  std::string_view link;
+  bpf_tc_attach_point filter;
+  bool out;
+};
+constexpr std::array kDirections{Direction{"prog_steer", "in_", BPF_TC_INGRESS, false},
+                                 Direction{"prog_leave", "out_", BPF_TC_EGRESS, true}};
 constexpr std::string_view kLookupPin = "link_lookup";
+constexpr std::string_view kLookupProgramPin = "prog_lookup";
 // Our filter on a device of a kernel without tcx: "vs" as priority.
 constexpr std::uint32_t kFilterHandle = 1;
 constexpr std::uint32_t kFilterPriority = 0x7673;
@@ -166,14 +175,14 @@ std::vector<unsigned> devices() {
   return out;
 }
 
-std::string device_pin(const std::string& pins, unsigned device) {
-  return fmt::format("{}/{}{}", pins, kDevicePin, device);
+std::string device_pin(const std::string& pins, const Direction& direction, unsigned device) {
+  return fmt::format("{}/{}{}", pins, direction.link, device);
 }
 
 // On kernels before 6.6.
-bool has_filter(unsigned device) {
+bool has_filter(const Direction& direction, unsigned device) {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
-              .attach_point = BPF_TC_INGRESS);
+              .attach_point = direction.filter);
   LIBBPF_OPTS(bpf_tc_opts, options, .handle = kFilterHandle, .priority = kFilterPriority);
   return bpf_tc_query(&hook, &options) == 0;
 }
@@ -184,7 +193,7 @@ struct Wanted {
   std::uint64_t programs;
 };
 
-// True when nothing is to be done: a handful of system calls at each start.
+// Are the hooks as they must be? A handful of system calls at each start.
 bool in_force(const std::string& pins, const Wanted& wanted) {
   auto const map = State::open(pins + "/state");
   if (!map) return false;
@@ -193,13 +202,8 @@ bool in_force(const std::string& pins, const Wanted& wanted) {
   if ((*state)->abi != VS_NET_ABI || (*state)->programs != wanted.programs ||
       (*state)->parent != wanted.parent || (*state)->netns != wanted.netns)
     return false;
-  for (auto const& hook : kHooks) {
-    if (!is_live(link_pin(pins, hook.pin), wanted.parent)) return false;
-  }
-  bool const filters = exists(fmt::format("{}/{}", pins, kLookupPin));
-  auto const now = devices();
-  return std::all_of(now.begin(), now.end(), [&](unsigned device) {
-    return filters ? has_filter(device) : is_live(device_pin(pins, device), device);
+  return std::all_of(kHooks.begin(), kHooks.end(), [&](const Hook& hook) {
+    return is_live(link_pin(pins, hook.pin), wanted.parent);
   });
 }
 
@@ -228,12 +232,12 @@ Result<Skeleton> load_programs(const std::string& pins, std::uint32_t level, std
   return skeleton;
 }
 
-// Pins a new link under a name that may have an old one: the new one is in force before the old one
-// goes.
-Status pin_link(int link, const std::string& pin) {
+// Pins a new link or program under a name that may have an old one: the new one is in force before
+// the old one goes.
+Status pin_object(int object, const std::string& pin) {
   auto const fresh = pin + "~";
   ::unlink(fresh.c_str());
-  if (::bpf_obj_pin(link, fresh.c_str()) != 0) return Error::system(errno, "pin {}", fresh);
+  if (::bpf_obj_pin(object, fresh.c_str()) != 0) return Error::system(errno, "pin {}", fresh);
   if (::rename(fresh.c_str(), pin.c_str()) != 0) return Error::system(errno, "rename {}", fresh);
   return {};
 }
@@ -251,74 +255,82 @@ Status attach_hook(const Hook& hook, const net& skeleton, const std::string& pin
   Fd const link{::bpf_link_create(bpf_program__fd(program), parent.get(),
                                   bpf_program__expected_attach_type(program), nullptr)};
   if (!link) return Error::system(errno, "attach program {}", hook.pin);
-  return pin_link(link.get(), pin);
+  return pin_object(link.get(), pin);
 }
 
-Status attach_filter(const net& skeleton, unsigned device) {
+Status pin_program(const bpf_program* program, const std::string& pin) {
+  return pin_object(bpf_program__fd(program), pin);
+}
+
+Status attach_filter(FdRef program, const Direction& direction, unsigned device) {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
-              .attach_point = BPF_TC_INGRESS);
+              .attach_point = direction.filter);
   if (int const err = bpf_tc_hook_create(&hook); err != 0 && err != -EEXIST)
-    return Error::system(-err, "ingress of device {}", device)
-        .hint("kernels before 6.6 need the module sch_ingress and cls_bpf");
-  LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = bpf_program__fd(skeleton.progs.vs_steer),
-              .flags = BPF_TC_F_REPLACE, .handle = kFilterHandle, .priority = kFilterPriority);
+    return Error::system(-err, "queue of device {}", device)
+        .hint("kernels before 6.6 need the modules sch_ingress and cls_bpf");
+  LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program.get(), .flags = BPF_TC_F_REPLACE,
+              .handle = kFilterHandle, .priority = kFilterPriority);
   if (int const err = bpf_tc_attach(&hook, &options); err != 0)
     return Error::system(-err, "filter on device {}", device);
   return {};
 }
 
-// Steers on one device: by a link of its own from 6.6 on, by a filter and the lookup program
-// before.
-Result<bool> attach_device(const net& skeleton, const std::string& pins, unsigned device) {
-  auto const pin = device_pin(pins, device);
-  auto const program = FdRef::raw(bpf_program__fd(skeleton.progs.vs_steer));
+// Before 6.6: what a filter cannot give to a socket is found by the lookup program.
+Status attach_lookup(const std::string& pins, bool exchange) {
+  auto const pin = fmt::format("{}/{}", pins, kLookupPin);
+  Fd const program = VS_TRY(open_pinned(fmt::format("{}/{}", pins, kLookupProgramPin)));
+  if (auto const old = open_pinned(pin)) {
+    if (!exchange || ::bpf_link_update(old->get(), program.get(), nullptr) == 0) return {};
+  }
+  Fd const netns = VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
+  Fd const link{::bpf_link_create(program.get(), netns.get(), BPF_SK_LOOKUP, nullptr)};
+  if (!link) return Error::system(errno, "attach the lookup program");
+  return pin_object(link.get(), pin);
+}
+
+// Steers on one device: by a link of its own from 6.6 on, by a filter before. An exchange replaces
+// the program of what is there.
+Status attach_device(FdRef program, const std::string& pins, const Direction& direction,
+                     unsigned device, bool exchange) {
+  auto const pin = device_pin(pins, direction, device);
   if (is_live(pin, device)) {
+    if (!exchange) return {};
     Fd const link = VS_TRY(open_pinned(pin));
     if (::bpf_link_update(link.get(), program.get(), nullptr) != 0)
       return Error::system(errno, "exchange the program of device {}", device);
-    return true;
+    return {};
   }
-  auto const link = attach_tcx_ingress(program, device);
-  if (link) {
-    VS_TRY(pin_link(link->get(), pin));
-    return true;
-  }
+  bool const filters = exists(fmt::format("{}/{}", pins, kLookupPin));
+  if (filters && !exchange && has_filter(direction, device)) return {};
+  auto const link = attach_tcx(program, device, direction.out);
+  if (link) return pin_object(link->get(), pin);
   if (link.error().sys() != EINVAL) return link.error();
-  VS_TRY(attach_filter(skeleton, device));
-  return false;
+  VS_TRY(attach_filter(program, direction, device));
+  return attach_lookup(pins, exchange);
 }
 
-Status attach_lookup(const net& skeleton, const std::string& pins) {
-  auto const pin = fmt::format("{}/{}", pins, kLookupPin);
-  Fd const netns = VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
-  auto const program = bpf_program__fd(skeleton.progs.vs_lookup);
-  if (auto const old = open_pinned(pin)) {
-    if (::bpf_link_update(old->get(), program, nullptr) == 0) return {};
+Status attach_devices(const std::string& pins, bool exchange) {
+  for (auto const& direction : kDirections) {
+    Fd const program = VS_TRY(open_pinned(fmt::format("{}/{}", pins, direction.program)));
+    for (auto const device : devices()) {
+      auto done = attach_device(program, pins, direction, device, exchange);
+      // A device may go while we look at it.
+      if (!done && done.error().sys() != ENODEV) return done;
+    }
   }
-  Fd const link{::bpf_link_create(program, netns.get(), BPF_SK_LOOKUP, nullptr)};
-  if (!link) return Error::system(errno, "attach the lookup program");
-  return pin_link(link.get(), pin);
-}
-
-Status attach_devices(const net& skeleton, const std::string& pins) {
-  bool all_links = true;
-  for (auto const device : devices()) {
-    auto const done = attach_device(skeleton, pins, device);
-    // A device may go while we look at it.
-    if (!done && done.error().sys() == ENODEV) continue;
-    all_links = VS_TRY(done) && all_links;
-  }
-  return all_links ? Status{} : attach_lookup(skeleton, pins);
+  return {};
 }
 
 // Pins of devices that are gone.
 Status drop_stale(const std::string& pins) {
   Fd const dir = VS_TRY(open_path(pins, O_RDONLY | O_DIRECTORY));
   for (auto const& name : VS_TRY(list_dir(dir))) {
-    if (!name.starts_with(kDevicePin)) continue;
-    auto const device = parse_decimal(std::string_view{name}.substr(kDevicePin.size()));
-    if (!device || !is_live(fmt::format("{}/{}", pins, name), *device))
-      ::unlink(fmt::format("{}/{}", pins, name).c_str());
+    for (auto const& direction : kDirections) {
+      if (!name.starts_with(direction.link)) continue;
+      auto const device = parse_decimal(std::string_view{name}.substr(direction.link.size()));
+      auto const pin = fmt::format("{}/{}", pins, name);
+      if (!device || !is_live(pin, *device)) ::unlink(pin.c_str());
+    }
   }
   return {};
 }
@@ -327,7 +339,10 @@ Status drop_stale(const std::string& pins) {
 
 Status load_shared(const std::string& parent, const std::string& pins) {
   Wanted const wanted{VS_TRY(cgroup_id(parent)), VS_TRY(netns_cookie()), programs_hash()};
-  if (in_force(pins, wanted)) return {};
+  if (in_force(pins, wanted)) {
+    VS_TRY(attach_devices(pins, false), "shared network");
+    return drop_stale(pins);
+  }
   if (::mkdir(pins.c_str(), 0700) != 0 && errno != EEXIST)
     return Error::system(errno, "mkdir {}", pins);
   auto const level = VS_TRY(measure_level(parent));
@@ -335,7 +350,11 @@ Status load_shared(const std::string& parent, const std::string& pins) {
   Fd const dir = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY));
   for (auto const& hook : kHooks)
     VS_TRY(attach_hook(hook, *skeleton, pins, dir, wanted.parent), "shared network");
-  VS_TRY(attach_devices(*skeleton, pins), "shared network");
+  for (auto const& direction : kDirections)
+    VS_TRY(pin_program(direction.out ? skeleton->progs.vs_leave : skeleton->progs.vs_steer,
+                       fmt::format("{}/{}", pins, direction.program)));
+  VS_TRY(pin_program(skeleton->progs.vs_lookup, fmt::format("{}/{}", pins, kLookupProgramPin)));
+  VS_TRY(attach_devices(pins, true), "shared network");
   VS_TRY(drop_stale(pins));
   auto map = VS_TRY(State::open(pins + "/state"));
   vs_state state{};
@@ -350,10 +369,12 @@ Status load_shared(const std::string& parent, const std::string& pins) {
 Status unload_shared(const std::string& pins) {
   if (exists(fmt::format("{}/{}", pins, kLookupPin))) {
     for (auto const device : devices()) {
-      LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
-                  .attach_point = BPF_TC_INGRESS);
-      LIBBPF_OPTS(bpf_tc_opts, options, .handle = kFilterHandle, .priority = kFilterPriority);
-      bpf_tc_detach(&hook, &options);
+      for (auto const& direction : kDirections) {
+        LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
+                    .attach_point = direction.filter);
+        LIBBPF_OPTS(bpf_tc_opts, options, .handle = kFilterHandle, .priority = kFilterPriority);
+        bpf_tc_detach(&hook, &options);
+      }
     }
   }
   auto const dir = open_path(pins, O_RDONLY | O_DIRECTORY);

@@ -25,6 +25,7 @@ namespace {
 constexpr const char* kStandard = "/sys/fs/bpf";
 // Of newer headers than Debian's.
 constexpr int kTcxIngress = 46;
+constexpr int kTcxEgress = 47;
 
 bool is_bpf_fs(const std::string& path) {
   struct statfs fs {};
@@ -101,9 +102,10 @@ Result<std::uint64_t> link_target(FdRef link) {
   return info.netns.netns_ino;
 }
 
-Result<Fd> attach_tcx_ingress(FdRef program, unsigned device) {
-  int const fd = ::bpf_link_create(program.get(), static_cast<int>(device),
-                                   static_cast<bpf_attach_type>(kTcxIngress), nullptr);
+Result<Fd> attach_tcx(FdRef program, unsigned device, bool egress) {
+  int const fd =
+      ::bpf_link_create(program.get(), static_cast<int>(device),
+                        static_cast<bpf_attach_type>(egress ? kTcxEgress : kTcxIngress), nullptr);
   if (fd < 0) return Error::system(errno, "attach to device {}", device);
   return Fd{fd};
 }

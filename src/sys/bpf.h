@@ -76,8 +76,9 @@ Result<unsigned> possible_cpus();
 // What a link is attached to: the id of a cgroup, or the index of a device; 0 when that is gone.
 Result<std::uint64_t> link_target(FdRef link);
 
-// Makes a link between a program and a network device (tcx, Linux 6.6); EINVAL before.
-Result<Fd> attach_tcx_ingress(FdRef program, unsigned device);
+// Makes a link between a program and what a network device receives, or sends (tcx, Linux 6.6);
+// EINVAL before.
+Result<Fd> attach_tcx(FdRef program, unsigned device, bool egress);
 
 // Cookie of the caller's network namespace (SO_NETNS_COOKIE, Linux 5.14).
 Result<std::uint64_t> netns_cookie();

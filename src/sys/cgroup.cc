@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <optional>
 
 #include "base/log.h"
@@ -21,7 +22,6 @@ namespace vs {
 
 namespace {
 
-constexpr std::string_view kSlice = "vserver.slice";
 constexpr std::string_view kScopePrefix = "vserver-";
 constexpr std::string_view kScopeSuffix = ".scope";
 constexpr const char* kContext = "/context";
@@ -143,14 +143,29 @@ const std::string& CgroupHost::mount_of(std::string_view controller) const {
   return v2_;
 }
 
+const std::string& context_slice() {
+  static const std::string slice = [] {
+    const char* value = std::getenv("VSERVER_SLICE");
+    return std::string{value != nullptr && *value != '\0' ? value : "vserver.slice"};
+  }();
+  return slice;
+}
+
+Result<std::uint64_t> ContextCgroup::id() const {
+  auto const path = fmt::format("{}/{}", host_.v2(), in_scope() ? scope_ : dir_);
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return Error::system(errno, "cgroup {}", path);
+  return st.st_ino;
+}
+
 std::string ContextCgroup::scope_unit(std::string_view name) {
   return fmt::format("{}{}{}", kScopePrefix, escape_unit(name), kScopeSuffix);
 }
 
 ContextCgroup::ContextCgroup(CgroupHost host, const std::string& name)
     : host_{std::move(host)},
-      scope_{fmt::format("{}/{}", kSlice, scope_unit(name))},
-      dir_{fmt::format("{}/{}", kSlice, name)} {
+      scope_{fmt::format("{}/{}", context_slice(), scope_unit(name))},
+      dir_{fmt::format("{}/{}", context_slice(), name)} {
   if (vs::exists(fmt::format("{}/{}", host_.v2(), scope_))) enter_scope();
 }
 
@@ -167,7 +182,7 @@ std::string ContextCgroup::path_of(std::string_view controller) const {
 }
 
 Result<Fd> ContextCgroup::create_guard() {
-  VS_TRY(make_dir(fmt::format("{}/{}", host_.v2(), kSlice)));
+  VS_TRY(make_dir(fmt::format("{}/{}", host_.v2(), context_slice())));
   VS_TRY(make_dir(v2_path()));
   VS_TRY(make_dir(guard_path()));
   return open_path(guard_path(), O_RDONLY | O_DIRECTORY);
@@ -180,7 +195,7 @@ Status ContextCgroup::write_own(const std::string& path) {
 Status ContextCgroup::create() {
   // A scope and all above it are systemd's, which has enabled every controller there.
   bool const own = !in_scope();
-  std::string const slice = fmt::format("{}/{}", host_.v2(), kSlice);
+  std::string const slice = fmt::format("{}/{}", host_.v2(), context_slice());
   if (own) VS_TRY(make_dir(slice));
   if (host_.unified() && own) {
     VS_TRY(enable_controllers(host_.v2()));
@@ -189,7 +204,7 @@ Status ContextCgroup::create() {
   VS_TRY(make_dir(v2_path()));
   VS_TRY(make_dir(guest_path()));
   for (auto const& hierarchy : host_.v1()) {
-    std::string const parent = fmt::format("{}/{}", hierarchy.mount, kSlice);
+    std::string const parent = fmt::format("{}/{}", hierarchy.mount, context_slice());
     std::string const path = fmt::format("{}/{}", hierarchy.mount, dir_);
     VS_TRY(make_dir(parent));
     if (in_scope()) VS_TRY(make_dir(fmt::format("{}/{}", hierarchy.mount, scope_)));
@@ -334,8 +349,8 @@ Status ContextCgroup::write_knob_of(std::string_view controller, const std::stri
 }
 
 std::string guest_of_cgroup(std::string_view path) {
-  if (!path.starts_with('/') || !path.substr(1).starts_with(kSlice)) return {};
-  path.remove_prefix(1 + kSlice.size());
+  if (!path.starts_with('/') || !path.substr(1).starts_with(context_slice())) return {};
+  path.remove_prefix(1 + context_slice().size());
   auto const parts = split(path, '/');  // "", NAME, "guest" or "", scope, "context", "guest"
   if (parts.size() >= 3 && parts[2] == "guest") return std::string{parts[1]};
   if (parts.size() < 4 || parts[2] != "context" || parts[3] != "guest") return {};
@@ -348,13 +363,13 @@ std::string guest_of_cgroup(std::string_view path) {
 
 std::vector<std::string> guests_with_cgroup(const CgroupHost& host) {
   std::vector<std::string> out;
-  auto const slice = open_path(fmt::format("{}/{}", host.v2(), kSlice), O_RDONLY | O_DIRECTORY);
+  auto const slice = open_path(fmt::format("{}/{}", host.v2(), context_slice()), O_RDONLY | O_DIRECTORY);
   if (!slice) return out;
   auto const names = list_dir(*slice);
   if (!names) return out;
   for (auto const& name : *names) {
     for (const char* below : {"/guest", "/context/guest"}) {
-      std::string const path = fmt::format("/{}/{}{}", kSlice, name, below);
+      std::string const path = fmt::format("/{}/{}{}", context_slice(), name, below);
       if (vs::exists(host.v2() + path)) out.push_back(guest_of_cgroup(path));
     }
   }

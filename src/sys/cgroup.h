@@ -36,6 +36,9 @@ class CgroupHost {
   std::vector<V1> v1_;
 };
 
+// The parent of all contexts' cgroups: "vserver.slice", or what VSERVER_SLICE says for tests.
+const std::string& context_slice();
+
 // A context's cgroup in every hierarchy, and on v2 below it `guest` (the root of the guest's cgroup
 // namespace). Where systemd manages the host it is `vserver.slice/vserver-NAME.scope/context`,
 // below the scope because systemd writes the scope's own knobs at each daemon-reload, and the guard
@@ -75,6 +78,9 @@ class ContextCgroup {
   // The same for the cgroup that the guest's init sits in: `guest` itself takes no process once
   // an init such as systemd has handed controllers to its children.
   Result<Fd> open_beside(int init_pid) const;
+
+  // Id of the child of the slice that the context is, or is in: the inode of its directory on v2.
+  Result<std::uint64_t> id() const;
 
   // True when `guest` is there, and when anything of it is there.
   [[nodiscard]] bool exists() const;

@@ -7,7 +7,7 @@ bin=$1
 vserver=$bin/vserver
 work=$(mktemp -d /var/tmp/vserver-test.XXXXXX)
 export VSERVER_CONFDIR=$work/conf VSERVER_VDIRBASE=$work/vdirs VSERVER_CACHEDIR=$work/cache
-export VSERVER_RUNDIR=/run/vserver-test.$$
+export VSERVER_RUNDIR=/run/vserver-test.$$ VSERVER_SLICE=vserver-test-$$.slice
 tag=t$$
 # Several runs at once on one machine: each has context ids and addresses of its own.
 next_xid=$((28700 + $$ % 400 * 10))
@@ -20,6 +20,10 @@ clean_up() {
   for conf in "$VSERVER_CONFDIR"/*/; do
     [ -d "$conf" ] && "$vserver" --silent stop "$(basename "$conf")" >/dev/null 2>&1
   done
+  # Nothing of a run stays in force: neither cgroups nor pinned programs.
+  find /sys/fs/cgroup -depth -type d -path "*/$VSERVER_SLICE*" -exec rmdir {} + 2>/dev/null
+  rm -rf "/sys/fs/bpf/${VSERVER_SLICE%.slice}" 2>/dev/null
+  umount "$VSERVER_RUNDIR/bpf" 2>/dev/null
   rm -rf --one-file-system "$work" "$VSERVER_RUNDIR"
 }
 trap clean_up EXIT
