@@ -387,12 +387,24 @@ int vs_connect6(struct bpf_sock_addr *ctx)
 /* ---- sendto without connect, and what the receiver is shown -------------------------------------
  */
 
+/* A connected socket names no destination; it comes here for its control messages. */
+static __always_inline int vs_is_unnamed(const struct bpf_sock_addr *ctx)
+{
+	return ctx->user_family == 0 && ctx->user_port == 0;
+}
+
 SEC("cgroup/sendmsg4")
 int vs_sendmsg4(struct bpf_sock_addr *ctx)
 {
 	__be32 const dest = ctx->user_ip4;
 	__be32 own = ctx->msg_src_ip4;
 	VS_ENTER(ctx)
+
+	if (vs_is_unnamed(ctx)) {
+		if (own == 0 || own == c->lback4 || vs_is_member4(s->context, own))
+			return 1;
+		return vs_refuse(s, VS_EPERM);
+	}
 
 	switch (vs_to4(c, dest)) {
 	case VS_TO_LBACK:
@@ -426,6 +438,11 @@ int vs_sendmsg6(struct bpf_sock_addr *ctx)
 	__u32 at;
 	VS_ENTER(ctx)
 
+	if (vs_is_unnamed(ctx)) {
+		if (vs_is_any6(&own) || vs_same(&own, &c->lback6) || vs_is_member(s->context, &own))
+			return 1;
+		return vs_refuse(s, VS_EPERM);
+	}
 	switch (vs_to6(c, &dest)) {
 	case VS_TO_LBACK:
 		if (vs_lback6_taken(ctx, c, s->context))
