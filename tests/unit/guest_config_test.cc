@@ -83,7 +83,7 @@ TEST_F(GuestConfigTest, AWrongValueNamesFileAndLine) {
            Case{"apps/init/environment", "A=1\n\nB\n",
                 "apps/init/environment:3: 'B' is not of the form VARIABLE=VALUE"},
            Case{"net/mode", "bridge\n",
-                "net/mode:1: 'bridge' is not a network mode: private or host"},
+                "net/mode:1: 'bridge' is not a network mode: shared, private or host"},
            Case{"ulimits/core.soft", "1kX\n", "ulimits/core.soft:1: '1kX' is not a limit"},
            Case{"rlimits/nproc", "many\n", "rlimits/nproc:1: 'many' is not a limit"},
            Case{"uts/nodename", "a\nb\n", "uts/nodename: a host name has one line"},
