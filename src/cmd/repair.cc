@@ -40,7 +40,7 @@ Result<int> run_repair(const Parsed& args) {
 
 constexpr Command kRepair{
     .name = "repair",
-    .operands = "[GUEST]...",
+    .operands = "GUEST...",
     .summary = "Bring lost guards back, clear what dead runs left",
     .options = kRepairOptions,
     .max_operands = kAnyNumber,

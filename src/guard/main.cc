@@ -33,8 +33,11 @@ long log_size;
 pollfd fds[kFdClient + kClients];
 volatile sig_atomic_t upgrade;
 
+// Above the numbers that mean something: an absent console must stay absent.
 void open_log() {
-  log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  int const fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  log_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 16);
+  if (fd >= 0) close(fd);
   struct stat st {};
   log_size = log_fd >= 0 && fstat(log_fd, &st) == 0 ? static_cast<long>(st.st_size) : 0;
 }
@@ -122,13 +125,30 @@ struct PidfdInfo {
 static_assert(sizeof(PidfdInfo) == 64);
 constexpr unsigned long long kPidfdInfoExit = 1U << 3U;
 
-// Init's wait status: from wait(2) by its parent, from its pidfd by another (Linux 6.15); -1 when
-// there is no way to know.
+// The wait status of a zombie, the last field of its stat; -1 when it is none (any more).
+int zombie_status(pid_t pid) {
+  char path[32];
+  char text[1024];
+  snprintf(path, sizeof path, "/proc/%d/stat", static_cast<int>(pid));
+  int const fd = open(path, O_RDONLY | O_CLOEXEC);
+  auto const n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  if (n <= 0) return -1;
+  text[n] = '\0';
+  const char* const state = strrchr(text, ')');
+  const char* const last = strrchr(text, ' ');
+  if (state == nullptr || strncmp(state, ") Z", 3) != 0 || last == nullptr) return -1;
+  return static_cast<int>(atol(last));
+}
+
+// Init's wait status: from wait(2) by its parent; by another as long as it is a zombie, and after
+// that from its pidfd (Linux 6.15); -1 when there is no way to know.
 int end_status(pid_t init) {
   int status = -1;
   if (waitpid(init, &status, 0) == init) return status;
-  // Its parent, the host's init, reaps it any moment now: only then the status is there.
   for (int i = 0; i < 100; ++i) {
+    status = zombie_status(init);
+    if (status >= 0) return status;
     PidfdInfo info{};
     info.mask = kPidfdInfoExit;
     if (ioctl(kInit, _IOWR(0xFF, 11, PidfdInfo), &info) != 0) return -1;
