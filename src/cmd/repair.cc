@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdio>
 
+#include "build/build.h"
 #include "cmd/commands.h"
 #include "guest/guard.h"
 
@@ -28,6 +29,7 @@ Result<int> run_repair(const Parsed& args) {
   }
   if (!args.operands.empty())
     return Error::make(Errc::Usage, "--all and names of guests exclude each other");
+  sweep_leftovers("");
   int status = 0;
   for (auto const& guest : VS_TRY(known_runs())) {
     auto const done = repair(guest);

@@ -300,6 +300,9 @@ Error start_here(Start& s) {
 [[noreturn]] void be_starter(Start& s, Fd told) {
   ::setsid();
   Error const error = start_here(s);
+  // Also when no step got as far as the cgroups: we were born in one.
+  if (auto done = s.cgroup.leave(); !done) debug("{}", done.error().message());
+  if (auto done = s.cgroup.remove(); !done) warn("{}", done.error().message());
   std::string const text = error.message() + '\n' + error.hint();
   [[maybe_unused]] auto const n = ::write(told.get(), text.data(), text.size());
   ::_exit(static_cast<int>(error.code()) + 10);

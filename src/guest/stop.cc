@@ -7,8 +7,10 @@
 
 #include <array>
 #include <csignal>
+#include <optional>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "base/text.h"
 #include "guest/config.h"
 #include "guest/network.h"
@@ -53,6 +55,30 @@ void signal_all(const ContextCgroup& cgroup, int signal) {
   }
 }
 
+// Names what holds the guest: the first few processes, their state and where in the kernel they
+// wait.
+Error processes_left(const ContextCgroup& cgroup) {
+  auto const left = cgroup.processes();
+  std::string list;
+  std::size_t const count = left ? left->size() : 0;
+  for (std::size_t i = 0; i < count && i < 3; ++i) {
+    int const pid = (*left)[i];
+    auto const stat = read_file(fmt::format("/proc/{}/stat", pid));
+    auto const where = read_file(fmt::format("/proc/{}/wchan", pid));
+    if (!stat) continue;
+    auto const open = stat->find('(');
+    auto const close = stat->rfind(')');
+    list += fmt::format("{}{} '{}' state {} in {}", list.empty() ? "" : ", ", pid,
+                        printable(stat->substr(open + 1, close - open - 1)),
+                        stat->substr(close + 2, 1), where && !where->empty() ? *where : "?");
+  }
+  return Error::make(Errc::Busy, "{} processes do not die: {}", count, list)
+      .hint(
+          "D is a wait in the kernel, for storage or a file server that does not answer; stop "
+          "again "
+          "when it does");
+}
+
 Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
   // A paused guest could not follow.
   if (auto done = set_paused(cgroup, false); !done) debug("{}", done.error().message());
@@ -68,10 +94,7 @@ Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
   if (VS_TRY(cgroup.wait_empty(5000))) return {};
   VS_TRY(cgroup.kill_all());
   if (VS_TRY(cgroup.wait_empty(10000))) return {};
-  auto const left = VS_TRY(cgroup.processes());
-  return Error::make(Errc::Busy, "{} processes do not die (first: pid {}): they wait in the kernel",
-                     left.size(), left.empty() ? 0 : left[0])
-      .hint("storage that does not answer keeps processes in D state; look at /proc/PID/stack");
+  return processes_left(cgroup);
 }
 
 // The guard has seen init end and waits for our lock; it has nothing more to do. As a service it
@@ -89,28 +112,63 @@ Status dismiss_guard(const RunState& state) {
 
 }  // namespace
 
+namespace {
+
+// What the steps of a clear-up share. Each may find that it was done before: a command that was
+// killed in between is finished by the next one.
+struct Clear {
+  const RunDir& run;
+  Hooks* hooks;
+  std::optional<RunState> state;
+  ContextCgroup cgroup;
+};
+
+Status end_processes(Clear& c) {
+  if (!c.cgroup.exists()) return {};
+  // A killed process that is frozen dies when it is thawed; before Linux 5.14 not earlier.
+  if (auto done = set_paused(c.cgroup, false); !done) debug("{}", done.error().message());
+  VS_TRY(c.cgroup.kill_all());
+  if (VS_TRY(c.cgroup.wait_empty(10000))) return {};
+  return processes_left(c.cgroup);
+}
+
+Status end_guard(Clear& c) {
+  if (!c.state) return {};
+  if (c.state->guard.pid != 0 && c.state->guard.pid != ::getpid()) return dismiss_guard(*c.state);
+  if (units_used() || c.state->guard.pid == 0) return {};
+  // We are the guard: leave the cgroup that is about to go.
+  if (auto done = c.cgroup.leave(); !done) debug("{}", done.error().message());
+  return {};
+}
+
+Status end_network(Clear& c) {
+  if (c.state) undo_network(c.state->cleanup);
+  if (c.hooks == nullptr) return {};
+  VS_TRY(c.hooks->run("postpost-stop"));
+  c.hooks->end();
+  return {};
+}
+
+constexpr std::array kClearSteps{
+    Step<Clear>{"clear-processes", end_processes, nullptr},
+    Step<Clear>{"clear-guard", end_guard, nullptr},
+    Step<Clear>{"clear-network", end_network, nullptr},
+    Step<Clear>{"clear-cgroup", [](Clear& c) { return c.cgroup.remove(); }, nullptr},
+    Step<Clear>{"clear-xid",
+                [](Clear& c) {
+                  if (c.state) release_xid(c.run.name(), c.state->xid);
+                  return Status{};
+                },
+                nullptr},
+    Step<Clear>{"clear-run", [](Clear& c) { return c.run.clear(); }, nullptr},
+};
+
+}  // namespace
+
 Status clear_run(const RunDir& run, Hooks* hooks) {
-  auto const state = VS_TRY(run.read());
-  ContextCgroup cgroup{VS_TRY(CgroupHost::find()), run.name()};
-  if (cgroup.exists()) {
-    VS_TRY(cgroup.kill_all());
-    if (!VS_TRY(cgroup.wait_empty(10000)))
-      return Error::make(Errc::Busy, "guest '{}' has processes left", run.name());
-  }
-  if (state && state->guard.pid != 0 && state->guard.pid != ::getpid())
-    VS_TRY(dismiss_guard(*state));
-  if (state && state->guard.pid == ::getpid() && !units_used()) {
-    // We are the guard: leave the cgroup that is about to go.
-    if (auto done = cgroup.leave(); !done) debug("{}", done.error().message());
-  }
-  if (state) undo_network(state->cleanup);
-  if (hooks != nullptr) {
-    VS_TRY(hooks->run("postpost-stop"));
-    hooks->end();
-  }
-  VS_TRY(cgroup.remove(), "guest '{}'", run.name());
-  if (state) release_xid(run.name(), state->xid);
-  return run.clear();
+  Clear c{run, hooks, VS_TRY(run.read()), {VS_TRY(CgroupHost::find()), run.name()}};
+  VS_TRY(run_steps<Clear>(kClearSteps, c), "guest '{}'", run.name());
+  return {};
 }
 
 namespace {
@@ -123,6 +181,7 @@ Status stop_run(const std::string& name, const GuestConfig& config) {
     return Error::make(Errc::NotRunning, "guest '{}' is not running", name);
   Hooks hooks{config, Hooks::Phase::Stop, {}};
   VS_TRY(hooks.run("pre-stop"));
+  VS_TRY(test_seam("shutdown"));
   if (state) VS_TRY(wind_down(cgroup, *state, config.stop_timeout_s), "stop guest '{}'", name);
   VS_TRY(hooks.run("post-stop"));
   return clear_run(run, &hooks);
