@@ -32,6 +32,19 @@ std::vector<IdRange> parse_subid(std::string_view text) {
   return out;
 }
 
+std::vector<IdRange> parse_id_map(std::string_view text) {
+  std::vector<IdRange> out;
+  for (auto const line : split_lines(text)) {
+    auto const fields = split_words(line);
+    if (fields.size() != 3) continue;
+    auto const outside = parse_decimal(fields[1]);
+    auto const count = parse_decimal(fields[2]);
+    // Root and single users mapped by tools such as unshare -r are nobody's range.
+    if (outside && count && *outside >= Xid::kIdCount) out.push_back({*outside, *count});
+  }
+  return out;
+}
+
 bool collides(Xid xid, const std::vector<IdRange>& ranges) {
   std::uint64_t const first = xid.base_id();
   std::uint64_t const end = first + Xid::kIdCount;

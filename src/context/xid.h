@@ -45,6 +45,10 @@ struct IdRange {
 // The ranges of a subuid(5) or subgid(5) file; lines that do not parse are skipped.
 std::vector<IdRange> parse_subid(std::string_view text);
 
+// The host's ids that a /proc/PID/uid_map or gid_map hands out, read in the host's user namespace;
+// the host's own map gives none.
+std::vector<IdRange> parse_id_map(std::string_view text);
+
 // True when the 65536 owner ids of this xid touch any of the ranges.
 bool collides(Xid xid, const std::vector<IdRange>& ranges);
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -154,6 +155,25 @@ std::vector<IdRange> foreign_ranges() {
   return out;
 }
 
+// The ids that running processes have in user namespaces, whoever made them: another set of guests
+// (another run directory, another machine's tree) or another container manager.
+void add_live_ranges(std::vector<IdRange>& out) {
+  auto const proc = open_path("/proc", O_RDONLY | O_DIRECTORY);
+  if (!proc) return;
+  auto const names = list_dir(*proc);
+  if (!names) return;
+  std::string last;
+  for (auto const& name : *names) {
+    if (name[0] < '0' || name[0] > '9') continue;
+    auto const text = read_file_at(*proc, name + "/uid_map", Resolve::Free);
+    if (!text || *text == last) continue;  // neighbours mostly share a namespace
+    last = *text;
+    for (auto const& range : parse_id_map(*text)) {
+      if (std::find(out.begin(), out.end(), range) == out.end()) out.push_back(range);
+    }
+  }
+}
+
 // Every xid that a configuration names: a new guest must not take it.
 std::vector<std::uint32_t> configured_xids() {
   std::vector<std::uint32_t> out;
@@ -178,7 +198,8 @@ Result<Xid> claim_xid(const std::string& name, std::optional<Xid> wanted) {
                        wanted->value(), guest_of(wanted->value()).value_or("?"));
   }
   auto used = configured_xids();
-  auto const ranges = foreign_ranges();
+  auto ranges = foreign_ranges();
+  add_live_ranges(ranges);
   for (;;) {
     Xid const xid = VS_TRY(choose_xid(used, ranges));
     if (VS_TRY(try_claim(name, xid))) return xid;

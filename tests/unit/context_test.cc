@@ -55,5 +55,16 @@ TEST(Seccomp, FilterIsBpfAndClassicIsStricter) {
   EXPECT_GT(classic->size(), wide->size());
 }
 
+TEST(Xid, LiveMapsAreRanges) {
+  EXPECT_TRUE(parse_id_map("         0          0 4294967295\n").empty());
+  EXPECT_TRUE(parse_id_map("0 1000 1\n").empty());
+  EXPECT_TRUE(parse_id_map("").empty());
+  EXPECT_TRUE(parse_id_map("0 x 5\nbroken\n").empty());
+  std::vector<IdRange> const want{{28700U << 16U, 65536}};
+  EXPECT_EQ(parse_id_map("         0 1880883200      65536\n"), want);
+  EXPECT_TRUE(collides(*Xid::make(28700), want));
+  EXPECT_FALSE(collides(*Xid::make(28701), want));
+}
+
 }  // namespace
 }  // namespace vs
