@@ -123,7 +123,11 @@ void Tree::put(const std::string& path, std::string text) {
 }
 
 void Tree::erase(std::string_view path) {
-  if (auto const at = values_.find(path); at != values_.end()) values_.erase(at);
+  auto const goes = [path](std::string_view one) {
+    return one.starts_with(path) && (one.size() == path.size() || one[path.size()] == '/');
+  };
+  std::erase_if(values_, [&](const auto& entry) { return goes(entry.first); });
+  std::erase_if(dirs_, goes);
 }
 
 std::vector<std::string> Tree::children(std::string_view dir) const {

@@ -67,8 +67,8 @@ class Tree {
 
   // Names of the directories directly below dir ("" is the guest's), sorted.
   [[nodiscard]] std::vector<std::string> children(std::string_view dir) const;
-  // Puts an entry with this text, or takes one away, in memory only: how a change would be read.
-  // Without a key for the path nothing is put.
+  // Puts an entry with this text, or takes one or a directory of them away, in memory only: how a
+  // change would be read. Without a key for the path nothing is put.
   void put(const std::string& path, std::string text);
   void erase(std::string_view path);
 

@@ -2,9 +2,13 @@
 #include "config/write.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
+#include "base/scope_exit.h"
 #include "base/text.h"
 #include "config/keys.h"
 #include "config/syntax.h"
@@ -26,19 +30,42 @@ Place place_of(const std::string& path) {
   return Place{path.substr(0, slash), path.substr(slash + 1)};
 }
 
-// The key of a path that names one entry and cannot leave the tree.
-Result<const Key*> key_of(std::string_view path) {
+// A path that cannot leave the tree.
+Status check_path(std::string_view path) {
   for (auto const part : split(path, '/')) {
     if (part.empty() || part[0] == '.' || is_ignored_name(part) ||
         part.find_first_of(std::string_view{"\0\n", 2}) != std::string_view::npos)
       return Error::make(Errc::Usage, "'{}' is not the path of an entry", path)
           .hint("a relative path without '.' and '..', such as interfaces/0/ip");
   }
-  const Key* key = guest_keys().find(path);
-  if (key != nullptr) return key;
+  return {};
+}
+
+Error unknown_entry(std::string_view path) {
   auto const near = guest_keys().nearest(path);
   return Error::make(Errc::Usage, "unknown entry '{}'", path)
       .hint(near ? fmt::format("did you mean '{}'?", *near) : std::string{});
+}
+
+Result<const Key*> key_of(std::string_view path) {
+  VS_TRY(check_path(path));
+  const Key* key = guest_keys().find(path);
+  if (key != nullptr) return key;
+  return unknown_entry(path);
+}
+
+// Makes the missing directories above DIR/PATH and gives the first of them, or nothing.
+Result<std::string> make_parents(const std::string& dir, const std::string& path) {
+  std::string first;
+  for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    auto const parent = dir + "/" + path.substr(0, slash);
+    if (::mkdir(parent.c_str(), 0755) == 0) {
+      if (first.empty()) first = path.substr(0, slash);
+    } else if (errno != EEXIST) {
+      return Error::system(errno, "mkdir {}", parent);
+    }
+  }
+  return first;
 }
 
 bool is_one_line(Kind kind) {
@@ -88,16 +115,25 @@ Status set_entry(const std::string& dir, const std::string& path, std::string_vi
   auto const place = place_of(path);
   auto const root = open_path(dir, O_RDONLY | O_DIRECTORY);
   if (!root) return Error{root.error()}.with_code(Errc::NotFound);
-  std::string const parent = place.parent.empty() ? dir : dir + "/" + place.parent;
-  VS_TRY(make_dirs(parent), "set '{}'", path);
-  Fd const below = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY), "set '{}'", path);
+  auto const made = VS_TRY(make_parents(dir, path), "set '{}'", path);
+  ScopeExit undo{[&]() noexcept {
+    if (made.empty()) return;
+    auto const done = remove_tree_at(*root, made);
+    static_cast<void>(done.has_value());  // the failure that brought us here is what is told
+  }};
+  Fd const below = VS_TRY(open_at(*root, place.parent.empty() ? "." : place.parent,
+                                  O_RDONLY | O_DIRECTORY, Resolve::Free),
+                          "set '{}'", path);
   VS_TRY(replace_file_at(below, place.name, content, 0644, true), "set '{}'", path);
+  undo.release();
   return {};
 }
 
 Status unset_entry(const std::string& dir, const std::string& path) {
-  const Key* key = VS_TRY(key_of(path));
-  if (key->kind == Kind::Link || key->kind == Kind::Directory)
+  VS_TRY(check_path(path));
+  const Key* key = guest_keys().find(path);
+  if (key == nullptr && !guest_keys().is_directory(path)) return unknown_entry(path);
+  if (key != nullptr && key->kind == Kind::Link)
     return Error::make(Errc::Usage, "'{}' is a {}: remove it by hand", path, kind_name(key->kind));
   auto const place = place_of(path);
   std::string const parent = place.parent.empty() ? dir : dir + "/" + place.parent;
@@ -106,9 +142,13 @@ Status unset_entry(const std::string& dir, const std::string& path) {
     if (below.error().sys() == ENOENT) return {};
     return Error{below.error()}.context(fmt::format("unset '{}'", path));
   }
-  if (open_at(*below, place.name, O_PATH | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath))
-    return Error::make(Errc::Usage, "'{}' is a directory: remove it by hand", path);
-  VS_TRY(remove_tree_at(*below, place.name), "unset '{}'", path);
+  // Renamed first, to a name that no reader looks at.
+  std::string const gone = fmt::format(".{}.{}~", place.name, ::getpid());
+  if (::renameat(below->get(), place.name.c_str(), below->get(), gone.c_str()) != 0) {
+    if (errno == ENOENT) return {};
+    return Error::system(errno, "unset '{}'", path);
+  }
+  VS_TRY(remove_tree_at(*below, gone), "unset '{}'", path);
   return {};
 }
 

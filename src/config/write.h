@@ -12,10 +12,12 @@ namespace vs {
 // is no entry of a guest's tree, or the text none of its kind.
 Result<std::string> entry_content(std::string_view path, std::string_view text);
 
-// Writes DIR/PATH, making directories on the way; no reader sees half of it. A flag takes no text.
+// Writes DIR/PATH, making directories on the way; no reader sees half of it, and a failure leaves
+// no new directory. A flag takes no text.
 Status set_entry(const std::string& dir, const std::string& path, std::string_view text);
 
-// Removes DIR/PATH. Nothing there is success.
+// Removes DIR/PATH, an entry or a directory of entries such as interfaces/0. No reader sees half of
+// it. Nothing there is success. Links such as vdir are refused: they are more than a value.
 Status unset_entry(const std::string& dir, const std::string& path);
 
 }  // namespace vs

@@ -16,6 +16,7 @@
 #include "context/capability.h"
 #include "context/flags.h"
 #include "guest/limits.h"
+#include "guest/network.h"
 #include "guest/paths.h"
 #include "net/address.h"
 #include "sys/file.h"
@@ -283,13 +284,13 @@ void read_remarks(const Trees& trees, GuestConfig& out) {
   out.warnings = tree.warnings;
   for (auto const& [path, value] : tree.values()) {
     if (value.key->help.starts_with("deprecated"))
-      out.warnings.push_back(fmt::format("{}: {}", value.position.file, value.key->help));
+      out.outdated.push_back(fmt::format("{}: {}", value.position.file, value.key->help));
   }
   out.not_applied = tree.not_applied();
   for (auto const& text : refused_flags(context_flags(), out.context_flags))
-    out.warnings.push_back(fmt::format("{}/cflags: {}", tree.dir(), text));
+    out.not_applied.push_back("cflags: " + text);
   for (auto const& text : refused_flags(context_capabilities(), out.context_capabilities))
-    out.warnings.push_back(fmt::format("{}/ccapabilities: {}", tree.dir(), text));
+    out.not_applied.push_back("ccapabilities: " + text);
   for (auto const& path : trees.defaults.not_applied())
     out.not_applied.push_back(".defaults/" + path);
 }
@@ -303,22 +304,50 @@ Result<Tree> read_defaults() {
   return tree;
 }
 
+namespace {
+
+// The parts of a configuration that can be wrong, each without regard to the others' errors.
+constexpr std::array<Status (*)(const Trees&, GuestConfig&), 7> kParts{
+    [](const Trees& trees, GuestConfig& out) { return read_names(trees.own, out); },
+    [](const Trees& trees, GuestConfig& out) { return read_rights(trees.own, out); },
+    read_init,
+    read_restart,
+    read_numbers,
+    read_limits,
+    [](const Trees& trees, GuestConfig& out) { return read_network(trees.own, out); },
+};
+
+}  // namespace
+
 Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tree& defaults) {
   Trees const trees{own, defaults};
   GuestConfig out;
   out.name = name;
-  VS_TRY(read_names(own, out));
-  VS_TRY(read_rights(own, out));
-  VS_TRY(read_init(trees, out));
-  VS_TRY(read_restart(trees, out));
-  VS_TRY(read_numbers(trees, out));
-  VS_TRY(read_limits(trees, out));
-  VS_TRY(read_network(own, out));
+  for (auto const part : kParts)
+    VS_TRY(part(trees, out));
   read_fstabs(own, out);
   read_hooks(own, true, out);
   read_hooks(defaults, false, out);
   read_remarks(trees, out);
   return out;
+}
+
+std::vector<std::string> find_faults(const std::string& name, const Tree& own,
+                                     const Tree& defaults) {
+  Trees const trees{own, defaults};
+  GuestConfig out;
+  out.name = name;
+  std::vector<std::string> faults;
+  for (auto const part : kParts) {
+    if (auto const done = part(trees, out); !done) faults.push_back(done.error().message());
+  }
+  read_fstabs(own, out);
+  if (auto const ops = plan_tree({0, !out.userns, true, out.fstabs}); !ops)
+    faults.push_back(ops.error().message());
+  if (!faults.empty()) return faults;
+  if (auto const addresses = list_addresses(out); !addresses)
+    faults.push_back(addresses.error().message());
+  return faults;
 }
 
 Result<GuestConfig> load_config(const std::string& name) {

@@ -76,7 +76,8 @@ struct GuestConfig {
   std::string nflags;                    // list; Shared
   std::string ncapabilities;             // list; Shared
   std::string lback;                     // address behind the guest's 127.0.0.1; empty: by the xid
-  std::vector<std::string> warnings;     // "FILE: text": unknown, misplaced and outdated entries
+  std::vector<std::string> warnings;     // "FILE: text": unknown and misplaced entries
+  std::vector<std::string> outdated;     // "FILE: deprecated: ..."
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };
 
@@ -86,6 +87,11 @@ Result<GuestConfig> load_config(const std::string& name);
 
 // The same from trees that are read already, all but vdir: what `config set` asks before it writes.
 Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tree& defaults);
+
+// All that would keep a guest with these trees from starting, "FILE:LINE: why"; of each part the
+// first.
+std::vector<std::string> find_faults(const std::string& name, const Tree& own,
+                                     const Tree& defaults);
 
 // CONF/.defaults; empty when there is none.
 Result<Tree> read_defaults();

@@ -169,4 +169,16 @@ void undo_network(const std::vector<std::string>& items) noexcept {
   }
 }
 
+Result<std::vector<std::string>> list_addresses(const GuestConfig& config) {
+  std::vector<std::string> out;
+  for (auto const& entry : VS_TRY(plan(config))) {
+    auto text = format_address(entry.address);
+    if (!entry.dev.empty()) text += " on " + entry.dev;
+    if (!entry.label.empty()) text += fmt::format(" as {}", entry.label);
+    if (config.net == NetMode::Host && entry.nodev) text += " (there already)";
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
 }  // namespace vs

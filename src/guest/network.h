@@ -25,4 +25,8 @@ std::optional<std::uint64_t> host_context_of(std::string_view item);
 // Takes away what the items name; what is gone already is no error.
 void undo_network(const std::vector<std::string>& items) noexcept;
 
+// The addresses of a guest as they would be set up, "10.0.0.2/24 on eth0", in their order; nothing
+// is done. Fails like a start would when an interface is wrong.
+Result<std::vector<std::string>> list_addresses(const GuestConfig& config);
+
 }  // namespace vs

@@ -258,8 +258,10 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
     VS_TRY(clear_run(run));
   }
   auto limits = VS_TRY(plan_guest_limits(config, host), "guest '{}'", name);
-  for (auto const& text : config.warnings)
-    warn("{}", text);
+  for (auto const* texts : {&config.warnings, &config.outdated}) {
+    for (auto const& text : *texts)
+      warn("{}", text);
+  }
   for (auto const& text : limits.refused)
     warn("guest '{}': limit not kept: {}", name, text);
   for (auto const& entry : config.not_applied)

@@ -113,8 +113,8 @@ TEST_F(GuestConfigTest, InterfacesInheritAndAreChecked) {
   EXPECT_EQ(config->interfaces[1].prefix, "24");
   EXPECT_EQ(config->interfaces[1].dev, "eth0");
   EXPECT_TRUE(config->interfaces[2].nodev);
-  ASSERT_EQ(config->warnings.size(), 1U);
-  EXPECT_EQ(config->warnings[0], root + "/web/interfaces/3/only_ip: deprecated: use nodev");
+  ASSERT_EQ(config->outdated.size(), 1U);
+  EXPECT_EQ(config->outdated[0], root + "/web/interfaces/3/only_ip: deprecated: use nodev");
   put("web/interfaces/prefix", "33\n");
   EXPECT_TRUE(refusal().starts_with("interfaces/prefix:1: ")) << refusal();
   put("web/interfaces/prefix", "24\n");
