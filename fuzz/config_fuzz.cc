@@ -77,7 +77,7 @@ void check_tree(const vs::Tree& tree) {
     VS_CHECK(config.error().message().starts_with("/c/"));
     return;
   }
-  VS_CHECK(!config->init.empty());
+  VS_CHECK(config->style != nullptr && !config->kill_sequence.empty());
   VS_CHECK(config->nodename.size() <= 64);
   for (auto const& limit : config->limits)
     VS_CHECK(limit.soft <= limit.hard);

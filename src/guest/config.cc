@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/text.h"
 #include "config/syntax.h"
@@ -109,16 +111,52 @@ Status read_restart(const Trees& trees, GuestConfig& out) {
       *value, fmt::format("'{}' is not one of no, on-reboot, on-failure, always", value->text));
 }
 
+// "15", "TERM" or "SIGTERM".
+Result<int> signal_of(const Value& value) {
+  if (auto const n = parse_decimal(value.text); n && *n >= 1 && *n < NSIG)
+    return static_cast<int>(*n);
+  std::string_view name = value.text;
+  if (name.starts_with("SIG")) name.remove_prefix(3);
+  for (int signal = 1; signal < NSIG; ++signal) {
+    const char* known = ::sigabbrev_np(signal);
+    if (known != nullptr && name == known) return signal;
+  }
+  return wrong_value(value, fmt::format("'{}' is not a signal", value.text));
+}
+
+// Signal, wait, signal, wait, ...
+Result<std::vector<KillStep>> read_kill_sequence(const Tree& tree) {
+  auto const lines = tree.array("apps/init/killseq");
+  if (lines.empty()) return std::vector<KillStep>{{SIGTERM, 5}, {SIGKILL, 0}};
+  std::vector<KillStep> out;
+  for (std::size_t i = 0; i < lines.size(); i += 2) {
+    KillStep step{VS_TRY(signal_of(lines[i])), 0};
+    if (i + 1 < lines.size()) {
+      auto const wait = parse_decimal(lines[i + 1].text);
+      if (!wait || *wait > 3600)
+        return wrong_value(lines[i + 1], fmt::format("'{}' is not a number of seconds up to 3600",
+                                                     lines[i + 1].text));
+      step.wait_s = static_cast<int>(*wait);
+    }
+    out.push_back(step);
+  }
+  return out;
+}
+
 Status read_init(const Trees& trees, GuestConfig& out) {
   auto const& tree = trees.own;
-  if (auto const style = word(tree, "apps/init/style"); style && style->text != "plain")
-    return wrong_value(*style,
-                       fmt::format("init style '{}' is not built yet; 'plain' is", style->text));
+  auto const style = tree.scalar("apps/init/style");
+  out.style = find_style(style ? style->text : "sysv");
+  if (out.style == nullptr)
+    return wrong_value(
+        *style, fmt::format("unknown init style '{}'; known are {}", style->text, style_names()));
   out.init = texts_of(tree.array("apps/init/cmd.start"));
-  if (out.init.empty()) {
-    out.init.emplace_back("/sbin/init");
-    if (auto const level = word(tree, "apps/init/runlevel")) out.init.push_back(level->text);
-  }
+  out.stop_command = texts_of(tree.array("apps/init/cmd.stop"));
+  auto level = word(tree, "apps/init/runlevel.start");
+  if (!level) level = word(tree, "apps/init/runlevel");
+  out.start_level = text_of(std::move(level));
+  out.stop_level = text_of(word(tree, "apps/init/runlevel.stop"));
+  out.kill_sequence = VS_TRY(read_kill_sequence(tree));
   constexpr std::string_view kEnvironment = "apps/init/environment";
   for (auto& line : (tree.flag(kEnvironment) ? tree : trees.defaults).array(kEnvironment)) {
     auto const equals = line.text.find('=');

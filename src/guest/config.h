@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "context/xid.h"
+#include "guest/init_style.h"
 #include "limit/plan.h"
 #include "rootfs/tree_plan.h"
 
@@ -49,6 +50,12 @@ struct HookFile {
   bool own = true;  // the guest's, not of .defaults
 };
 
+// A signal to all processes of a guest, and how long to wait for their end then.
+struct KillStep {
+  int signal;
+  int wait_s;
+};
+
 // A guest's configuration, read and checked; what the plan is computed from.
 struct GuestConfig {
   std::string name;  // directory below the configuration root
@@ -58,7 +65,11 @@ struct GuestConfig {
   bool seccomp = true;
   std::string nodename;
   std::string domainname;
-  std::vector<std::string> init;  // argv of the guest's first program
+  const InitStyle* style = nullptr;
+  std::vector<std::string> init;          // cmd.start; empty: by style (plan_init)
+  std::vector<std::string> stop_command;  // cmd.stop; empty: by style
+  std::string start_level, stop_level;    // run levels; empty: by style
+  std::vector<KillStep> kill_sequence;    // what a stop sends at last
   std::vector<std::string> environment;
   std::uint64_t capabilities = 0;
   std::uint64_t context_flags = 0;         // cflags

@@ -66,9 +66,13 @@ std::string shell_words(const std::vector<std::string>& words) {
   return join(out, " ");
 }
 
-Section init_section(const GuestConfig& config) {
+Section init_section(const GuestConfig& config, const InitPlan& plan) {
   Section out{"init", {}};
-  out.entries.push_back({"start", {shell_words(config.init)}});
+  out.entries.push_back({"style", {std::string{config.style->name}}});
+  out.entries.push_back({"start", {shell_words(plan.start)}});
+  out.entries.push_back({"process 1", {plan.own_init ? "the guest's" : "ours"}});
+  out.entries.push_back(
+      {"stop", {plan.stop.empty() ? "a signal to process 1" : shell_words(plan.stop)}});
   out.entries.push_back({"environment", config.environment});
   out.entries.push_back({"nice", {std::to_string(config.nice)}});
   out.entries.push_back({"stop waits", {fmt::format("{} s", config.stop_timeout_s)}});
@@ -112,7 +116,10 @@ Section mounts_section(const std::vector<TreeOp>& ops) {
 
 Section network_section(const GuestConfig& config, const std::vector<std::string>& addresses) {
   Section out{"network", {}};
-  out.entries.push_back({"mode", {config.net == NetMode::Private ? "private" : "host"}});
+  const char* mode = config.net == NetMode::Private  ? "private"
+                     : config.net == NetMode::Shared ? "shared"
+                                                     : "host";
+  out.entries.push_back({"mode", {mode}});
   out.entries.push_back({"addresses", addresses});
   return out;
 }
@@ -205,7 +212,11 @@ Result<PlanView> view_plan(const std::string& name) {
   }
   out.sections.push_back(guest_section(*config));
   out.sections.push_back(rights_section(*config));
-  out.sections.push_back(init_section(*config));
+  if (auto const init = plan_init(*config); init) {
+    out.sections.push_back(init_section(*config, *init));
+  } else {
+    out.problems.push_back(init.error().message());
+  }
   auto const limits = VS_TRY(view_limits(*config, out));
   view_mounts(*config, limits, out);
   if (auto const addresses = list_addresses(*config); addresses) {

@@ -43,6 +43,7 @@ struct Start {
   ContextCgroup cgroup;
   LimitPlan limits;
   bool foreground = false;
+  bool own_init = true;  // the start command is process 1
   std::vector<std::string> init;
   Hooks hooks;
   Fd host_mounts;  // set while this process is in a mount namespace for the hooks
@@ -151,6 +152,7 @@ Status run_hooks(Start& s, std::string_view point) {
 }
 
 Status before_start(Start& s) {
+  if (!s.foreground) VS_TRY(prepare_root(s.config));
   VS_TRY(run_hooks(s, "pre-start"));
   if (s.init.empty()) s.init = s.hooks.command();
   return {};
@@ -214,7 +216,9 @@ Status spawn_init(Start& s) {
     plan.envp.push_back(fmt::format("TERM={}", term != nullptr ? term : "linux"));
   } else {
     plan.header.flags |= stage::kConsole | stage::kNotify;
-    plan.envp.emplace_back("NOTIFY_SOCKET=/run/host/notify");
+    // The guest without an init is ready when its start command has ended, whoever else says so.
+    if (s.own_init) plan.envp.emplace_back("NOTIFY_SOCKET=/run/host/notify");
+    if (!s.own_init) plan.header.flags |= stage::kReaper;
     plan.envp.emplace_back("TERM=linux");
   }
   Fd const guest = VS_TRY(s.cgroup.open_guest());
@@ -267,12 +271,16 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
   for (auto const& entry : config.not_applied)
     warn("guest '{}': not yet applied: {}", name, entry);
   ContextCgroup cgroup{std::move(host), name};
-  Hooks hooks{config, Hooks::Phase::Start, config.init};
+  auto init_plan = foreground ? InitPlan{} : VS_TRY(plan_init(config), "guest '{}'", name);
+  config.environment.insert(config.environment.end(), init_plan.start_environment.begin(),
+                            init_plan.start_environment.end());
+  Hooks hooks{config, Hooks::Phase::Start, std::move(init_plan.start)};
   return Start{std::move(config),
                std::move(run),
                std::move(cgroup),
                std::move(limits),
                foreground,
+               init_plan.own_init,
                init,
                std::move(hooks),
                {},
@@ -329,13 +337,31 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
   return error;
 }
 
+// A guest without an init has started when its start command has ended well.
+Status wait_for_command(const GuestConfig& config) {
+  if (config.style->own_init) return {};
+  while (!exists(run_path(config.name, "ready"))) {
+    if (!is_running(config.name))
+      return Error::make(Errc::System,
+                         "start guest '{}': its start command failed, or left nothing running",
+                         config.name)
+          .hint(fmt::format("'vserver {} logs' shows what it said; style '{}' needs a service that "
+                            "goes on",
+                            config.name, config.style->name));
+    timespec const nap{0, 20'000'000};
+    ::nanosleep(&nap, nullptr);
+  }
+  return {};
+}
+
 // Two commands at once: the second waits, and then finds the guest running.
 Status start_units(const std::string& name) {
   auto const config = VS_TRY(load_config(name));
   std::optional<RunDir> turn;
   if (!inside_unit()) turn.emplace(VS_TRY(RunDir::lock(name, 300, ".start-")));
   if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' is already running", name);
-  return start_by_units(name);
+  VS_TRY(start_by_units(name));
+  return wait_for_command(config);
 }
 
 }  // namespace
@@ -362,7 +388,11 @@ Status start_guest(const std::string& name, unsigned restarts) {
   }
   if (pid == 0) be_starter(s, std::move(theirs));
   theirs.reset();
-  return follow_starter(name, pid, ours);
+  VS_TRY(follow_starter(name, pid, ours));
+  auto done = wait_for_command(s.config);
+  // Before its guard does, which would think about a restart.
+  if (!done) VS_TRY(clear_run(s.run));
+  return done;
 }
 
 namespace {

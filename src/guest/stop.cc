@@ -2,10 +2,14 @@
 #include "guest/stop.h"
 
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <optional>
 
@@ -13,6 +17,7 @@
 #include "base/step.h"
 #include "base/text.h"
 #include "guest/config.h"
+#include "guest/exec.h"
 #include "guest/network.h"
 #include "guest/paths.h"
 #include "guest/units.h"
@@ -79,19 +84,72 @@ Error processes_left(const ContextCgroup& cgroup) {
           "when it does");
 }
 
-Status wind_down(ContextCgroup& cgroup, const RunState& state, int timeout_s) {
-  // A paused guest could not follow.
-  if (auto done = set_paused(cgroup, false); !done) debug("{}", done.error().message());
-  if (auto const init = open_process(state.init)) {
+// Runs the stop command inside and waits for its end, but not longer than that.
+Status run_stop_command(const std::string& name, const InitPlan& plan, int timeout_s) {
+  pid_t const pid = ::fork();
+  if (pid < 0) return Error::system(errno, "fork");
+  if (pid == 0) {
+    ExecRequest request;
+    request.argv = plan.stop;
+    request.env = plan.stop_environment;
+    request.terminal = Terminal::Never;
+    request.no_input = true;
+    auto const code = exec_in_guest(name, request);
+    if (!code) warn("{}", code.error().message());
+    ::_exit(code ? *code : 1);
+  }
+  Fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))};
+  Child child{pid, std::move(pidfd)};
+  pollfd wait{child.pidfd().get(), POLLIN, 0};
+  // Dropped, and so killed, when the time is over.
+  if (::poll(&wait, 1, timeout_s * 1000) <= 0) return {};
+  if (int const code = VS_TRY(child.wait()); code != 0)
+    warn("guest '{}': its stop command ended with status {}", name, code);
+  return {};
+}
+
+std::int64_t monotonic_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// Asks the guest to end, in the words of its style, and gives it the configured time.
+Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config) {
+  auto const start = monotonic_ms();
+  auto const plan = plan_init(config);
+  if (plan && !plan->stop.empty()) {
+    VS_TRY(run_stop_command(config.name, *plan, config.stop_timeout_s));
+  } else if (plan && !plan->own_init) {
+    return {};  // nobody who could be asked
+  } else if (auto const init = open_process(state.init)) {
     if (auto sent = signal_process(*init, shutdown_signal(state.init.pid));
         !sent && sent.error().sys() != ESRCH)
       return sent;
-    pollfd wait{init->get(), POLLIN, 0};
-    ::poll(&wait, 1, timeout_s * 1000);
+  } else {
+    return {};
   }
+  auto const left = config.stop_timeout_s * std::int64_t{1000} - (monotonic_ms() - start);
+  if (left <= 0) return {};
+  // What a start command has left behind is not told to go by a stop command that has ended.
+  VS_TRY(cgroup.wait_empty(
+      static_cast<int>(plan && !plan->own_init ? std::min<std::int64_t>(left, 1000) : left)));
+  return {};
+}
+
+Status wind_down(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config) {
+  // A paused guest could not follow.
+  if (auto done = set_paused(cgroup, false); !done) debug("{}", done.error().message());
+  VS_TRY(ask_to_end(cgroup, state, config));
   if (VS_TRY(cgroup.wait_empty(200))) return {};
-  signal_all(cgroup, SIGTERM);
-  if (VS_TRY(cgroup.wait_empty(5000))) return {};
+  for (auto const& step : config.kill_sequence) {
+    if (step.signal == SIGKILL) {
+      VS_TRY(cgroup.kill_all());
+    } else {
+      signal_all(cgroup, step.signal);
+    }
+    if (VS_TRY(cgroup.wait_empty(step.wait_s * 1000))) return {};
+  }
   VS_TRY(cgroup.kill_all());
   if (VS_TRY(cgroup.wait_empty(10000))) return {};
   return processes_left(cgroup);
@@ -182,7 +240,7 @@ Status stop_run(const std::string& name, const GuestConfig& config) {
   Hooks hooks{config, Hooks::Phase::Stop, {}};
   VS_TRY(hooks.run("pre-stop"));
   VS_TRY(test_seam("shutdown"));
-  if (state) VS_TRY(wind_down(cgroup, *state, config.stop_timeout_s), "stop guest '{}'", name);
+  if (state) VS_TRY(wind_down(cgroup, *state, config), "stop guest '{}'", name);
   VS_TRY(hooks.run("post-stop"));
   return clear_run(run, &hooks);
 }

@@ -57,6 +57,9 @@ void become_guest(const Plan& plan);
 // Closes all descriptors but 0, 1, 2, the reports and `but` (-1: none). Not left to exec: a
 // script's interpreter "/proc/self/fd/N/..." is looked up before exec closes anything.
 void close_descriptors(int but);
+// Process 1 of a guest without an init of its own: runs the program of the plan as a child, ends
+// with its status if that is not 0, else with the last process of the guest.
+[[noreturn]] void run_and_reap(Plan& plan);
 // execve with argv and envp of the plan; does not return.
 [[noreturn]] void exec_program(Plan& plan);
 // A terminal of the guest's own devpts: returns the slave, sends the master to the command.

@@ -200,6 +200,7 @@ void open_console(const Header& header) {
   become_guest(plan);
   // A foreground run ends with its command, whatever ends that.
   if ((plan.header->flags & kKeepStdio) != 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if ((plan.header->flags & kReaper) != 0) run_and_reap(plan);
   exec_program(plan);
 }
 

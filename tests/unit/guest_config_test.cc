@@ -57,7 +57,8 @@ TEST_F(GuestConfigTest, AnEmptyTreeHasDefaults) {
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->nodename, "web");
   EXPECT_EQ(config->vdir, "/tmp");
-  EXPECT_EQ(config->init, std::vector<std::string>{"/sbin/init"});
+  EXPECT_EQ(config->style->name, "sysv");
+  EXPECT_TRUE(config->init.empty());
   EXPECT_EQ(config->capabilities, default_capabilities(true));
   EXPECT_EQ(config->stop_timeout_s, 30);
   EXPECT_EQ(config->environment.size(), 1U);
