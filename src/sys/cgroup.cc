@@ -321,7 +321,8 @@ Status ContextCgroup::kill_all() {
 
 Result<bool> ContextCgroup::wait_empty(int timeout_ms) {
   auto const events = open_path(guest_path() + "/cgroup.events", O_RDONLY);
-  if (!events && events.error().sys() == ENOENT) return true;  // systemd was faster than we
+  // systemd takes an empty scope away, maybe just now (ENODEV).
+  if (!events && (events.error().sys() == ENOENT || events.error().sys() == ENODEV)) return true;
   if (!events) return Error{events.error()};
   timespec start{};
   ::clock_gettime(CLOCK_MONOTONIC, &start);
@@ -363,7 +364,8 @@ std::string guest_of_cgroup(std::string_view path) {
 
 std::vector<std::string> guests_with_cgroup(const CgroupHost& host) {
   std::vector<std::string> out;
-  auto const slice = open_path(fmt::format("{}/{}", host.v2(), context_slice()), O_RDONLY | O_DIRECTORY);
+  auto const slice =
+      open_path(fmt::format("{}/{}", host.v2(), context_slice()), O_RDONLY | O_DIRECTORY);
   if (!slice) return out;
   auto const names = list_dir(*slice);
   if (!names) return out;
