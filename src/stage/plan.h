@@ -38,7 +38,7 @@ enum : std::uint32_t {
   kTerminal1 = 1U << 9U,
   kTerminal2 = 1U << 10U,
   kMustCwd = 1U << 11U,  // Exec: fail when the working directory cannot be entered
-  kReaper = 1U << 12U,    // Start: the helper stays process 1 and runs the program as its child
+  kReaper = 1U << 12U,   // Start: the helper stays process 1 and runs the program as its child
 };
 
 // Every list is a sequence of NUL-terminated strings in the blob behind the header, in this order:
