@@ -130,7 +130,8 @@ Error not_running(const std::string& guest) {
 // What a cgroup cannot hold is set on the processes and namespaces that are there.
 Status change_rest(const Running& running, const LimitPlan& plan,
                    std::span<const WantedLimit> wanted, std::vector<std::string>& notes) {
-  VS_TRY(apply_ipc(running.state.init.pid, plan.ipc));
+  std::uint32_t const owner = running.state.userns ? running.state.xid << 16U : 0;
+  VS_TRY(apply_ipc(running.state.init.pid, plan.ipc, owner));
   if (!plan.each_process.empty()) {
     auto const pids = VS_TRY(running.cgroup.processes());
     auto limits = plan.each_process;
@@ -141,7 +142,7 @@ Status change_rest(const Running& running, const LimitPlan& plan,
       });
       if (!soft) limit.soft = kUnlimited;  // keep what each process chose
     }
-    VS_TRY(limit_processes(pids, limits, running.state.userns ? running.state.xid << 16U : 0));
+    VS_TRY(limit_processes(pids, limits, owner));
   }
   for (auto const& one : wanted) {
     if (one.limit && one.limit->resource->holder == Holder::UserNamespace)

@@ -196,7 +196,7 @@ void drop_network(Start& s) noexcept {
 
 // What is set on init itself, before its program runs: everything inside inherits it.
 Status limit_init(const Start& s, int pid) {
-  VS_TRY(apply_ipc(pid, s.limits.ipc));
+  VS_TRY(apply_ipc(pid, s.limits.ipc, s.config.userns ? s.state.xid << 16U : 0));
   if (s.limits.oom_score_adj) VS_TRY(set_oom_score(std::array{pid}, *s.limits.oom_score_adj));
   return {};
 }
@@ -204,6 +204,9 @@ Status limit_init(const Start& s, int pid) {
 Status spawn_init(Start& s) {
   auto const xid = VS_TRY(Xid::make(s.state.xid));
   StagePlan plan = VS_TRY(plan_start(s.config, xid, process_limits(s.config, s.limits), s.init));
+  // The guest's root may write its IPC namespace's sysctls. The whole directory: a file in it that
+  // is mounted over from here is not the one that the guest's namespace sees.
+  if (!s.limits.ipc.empty()) plan.ops.push_back({"r", "/proc/sys/kernel", "", ""});
   if (s.config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns));
   StageFds fds;
   if (s.foreground) {

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -189,8 +190,11 @@ Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> 
       rlimit const wanted{
           std::min<rlim_t>(limit.soft == kUnlimited ? now.rlim_cur : limit.soft, limit.hard),
           limit.hard};
-      if (::prlimit(pid, resource, &wanted, nullptr) != 0 && errno != ESRCH)
-        return Error::system(errno, "limit process {}", pid);
+      if (::prlimit(pid, resource, &wanted, nullptr) == 0 || errno == ESRCH) continue;
+      auto error = Error::system(errno, "limit process {}", pid);
+      if (errno != EPERM) return error;
+      return std::move(error).hint(
+          "raising a limit wants CAP_SYS_RESOURCE; --next-start changes the next start only");
     }
   }
   return {};
@@ -238,7 +242,7 @@ Status write_sysctl(const IpcLimit& limit) {
 
 }  // namespace
 
-Status apply_ipc(int pid, std::span<const IpcLimit> limits) {
+Status apply_ipc(int pid, std::span<const IpcLimit> limits, std::uint32_t owner) {
   if (limits.empty()) return {};
   Fd const ns = VS_TRY(open_path(fmt::format("/proc/{}/ns/ipc", pid), O_RDONLY));
   pid_t const child = ::fork();
@@ -246,7 +250,12 @@ Status apply_ipc(int pid, std::span<const IpcLimit> limits) {
   if (child == 0) {
     if (::setns(ns.get(), CLONE_NEWIPC) != 0) ::_exit(errno);
     for (auto const& limit : limits) {
-      auto const done = write_sysctl(limit);
+      auto done = write_sysctl(limit);
+      if (!done && done.error().sys() == EACCES) {
+        // Since Linux 5.19 they belong to the root of the namespace's owner, and to no other.
+        AsMaker const maker{owner};
+        done = write_sysctl(limit);
+      }
       if (!done) ::_exit(done.error().sys() != 0 ? done.error().sys() : EINVAL);
     }
     ::_exit(0);
@@ -269,7 +278,18 @@ Status set_oom_score(std::span<const int> pids, int score) {
 }
 
 Status set_paused(const ContextCgroup& cgroup, bool paused) {
-  return write_knob(cgroup.guest_path() + "/cgroup.freeze", paused ? "1" : "0");
+  VS_TRY(write_knob(cgroup.guest_path() + "/cgroup.freeze", paused ? "1" : "0"));
+  // Processes stop at their next chance, not before the write returns.
+  constexpr int kTries = 500;
+  for (int i = 0; paused && i < kTries; ++i) {
+    auto const events = VS_TRY(read_file(cgroup.guest_path() + "/cgroup.events"));
+    if (events.find("frozen 1") != std::string::npos) return {};
+    timespec const nap{0, 10'000'000};
+    ::nanosleep(&nap, nullptr);
+  }
+  if (paused)
+    return Error::make(Errc::Busy, "some processes wait in the kernel and do not stop yet");
+  return {};
 }
 
 }  // namespace vs

@@ -33,7 +33,8 @@ Status limit_processes(std::span<const int> pids, std::span<const ProcessLimit> 
 std::vector<ProcessLimit> limits_of_process(int pid);
 
 // Writes sysctls of the IPC namespace that a process is in, from a child that joins it.
-Status apply_ipc(int pid, std::span<const IpcLimit> limits);
+//   owner   as above
+Status apply_ipc(int pid, std::span<const IpcLimit> limits, std::uint32_t owner);
 
 // oom_score_adj of these processes; what they fork inherits it, and a guest cannot lower it.
 Status set_oom_score(std::span<const int> pids, int score);

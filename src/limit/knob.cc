@@ -144,8 +144,8 @@ void swap_to_v1(const Knobs& knobs, const KnobValue& swap, std::vector<KnobWrite
   if (*limit == kUnlimited)
     return refused.push_back(swap.source +
                              ": cgroup v1 bounds swap only together with a memory limit");
-  out.push_back(
-      {"memory", "memory.memsw.limit_in_bytes", std::to_string(*limit + *extra), swap.source});
+  out.push_back({"memory", "memory.memsw.limit_in_bytes",
+                 std::to_string(*limit + std::max(*extra, kV1NoSwap)), swap.source});
 }
 
 void one_to_v1(const Row& row, const KnobValue& value, std::vector<KnobWrite>& out,

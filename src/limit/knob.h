@@ -38,6 +38,10 @@ Result<Knobs> normalise_knobs(const Knobs& written);
 std::vector<KnobWrite> translate_knobs(const CgroupHost& host, const Knobs& knobs,
                                        std::vector<std::string>& refused);
 
+// What "no swap" leaves on v1, in bytes: with equal limits the kernel refuses at the sum of memory
+// and swap, and counts no hit of memory.
+inline constexpr std::uint64_t kV1NoSwap = 4096;
+
 // cpu.weight (1..10000, 100 is usual) and the shares of v1 (2..262144, 1024 is usual).
 std::uint64_t shares_of_weight(std::uint64_t weight);
 std::uint64_t weight_of_shares(std::uint64_t shares);

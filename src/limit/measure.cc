@@ -66,7 +66,10 @@ void read_swap(const ContextCgroup& cgroup, Reading& out) {
   out.current = field_of(text_of(cgroup, "memory", "memory.stat"), "total_swap");
   auto const both = read("memory.memsw.limit_in_bytes");
   auto const limit = read("memory.limit_in_bytes");
-  if (both && limit) out.hard = *both == kUnlimited ? kUnlimited : *both - std::min(*both, *limit);
+  if (both && limit) {
+    auto const extra = *both - std::min(*both, *limit);
+    out.hard = *both == kUnlimited ? kUnlimited : extra <= kV1NoSwap ? 0 : extra;
+  }
   out.hits = read("memory.memsw.failcnt");
 }
 

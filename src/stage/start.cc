@@ -141,7 +141,7 @@ void mount_here(const char* type, const char* target, unsigned long flags, const
 void mount_inside() {
   must(mount(nullptr, "/", nullptr, MS_REC | MS_SHARED, nullptr), "share mounts inside");
   mount_here("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
-             "newinstance,ptmxmode=0666,mode=0620,gid=5", true);
+             "newinstance,ptmxmode=0666,mode=0620,gid=5,max=1024", true);
   mount_here("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777", true);
   mount_here("mqueue", "/dev/mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false);
   mount_here("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr, false);

@@ -42,8 +42,8 @@ std::vector<std::string> known_controllers(std::string_view options) {
   return out;
 }
 
-Status make_dir(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0) return {};
+Status make_dir(const std::string& path, mode_t mode = 0755) {
+  if (::mkdir(path.c_str(), mode) == 0) return {};
   struct stat st {};
   if (errno == EEXIST && ::stat(path.c_str(), &st) == 0) {
     if (S_ISDIR(st.st_mode)) return {};
@@ -210,7 +210,9 @@ Status ContextCgroup::create() {
     if (in_scope()) VS_TRY(make_dir(fmt::format("{}/{}", hierarchy.mount, scope_)));
     bool const cpuset = has(hierarchy.controllers, "cpuset");
     if (cpuset) VS_TRY(inherit_cpuset(hierarchy.mount, parent));
-    VS_TRY(make_dir(path));
+    // A guest that mounts a v1 hierarchy sees this directory as its root: nothing of it is for
+    // the guest, not even to read.
+    VS_TRY(make_dir(path, 0700));
     if (cpuset) VS_TRY(inherit_cpuset(parent, path));
   }
   return {};
