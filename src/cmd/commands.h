@@ -65,6 +65,8 @@ extern const Command kStartAll;
 extern const Command kStat;
 extern const Command kStopAll;
 extern const Command kVkill;
+extern const Command kVlimit;
+extern const Command kVsched;
 extern const Command kVps;
 std::span<const Command* const> all_programs();
 

@@ -5,7 +5,8 @@ namespace vs {
 
 namespace {
 
-constexpr std::array kPrograms{&kInfo, &kStat, &kStartAll, &kStopAll, &kVkill, &kVps};
+constexpr std::array kPrograms{&kInfo,  &kStat,   &kStartAll, &kStopAll,
+                               &kVkill, &kVlimit, &kVps,      &kVsched};
 
 }  // namespace
 

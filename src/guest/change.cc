@@ -124,7 +124,7 @@ Result<std::optional<Running>> find_running(const std::string& guest) {
 }
 
 Error not_running(const std::string& guest) {
-  return Error::make(Errc::NotFound, "guest '{}' is not running", guest);
+  return Error::make(Errc::NotRunning, "guest '{}' is not running", guest);
 }
 
 // What a cgroup cannot hold is set on the processes and namespaces that are there.
@@ -181,6 +181,28 @@ Status change_limits(const std::string& guest, std::span<const WantedLimit> want
   auto written = write_entries(guest, wanted);
   if (!written && running) restore_knobs(running->cgroup, undo);
   return written;
+}
+
+Result<Bucket> bucket_of(const std::string& guest) {
+  return VS_TRY(load_config(guest)).whole.bucket.value_or(Bucket{});
+}
+
+Status change_bucket(const std::string& guest, const Bucket& bucket) {
+  auto const run = VS_TRY(RunDir::lock(guest, 30));
+  auto config = VS_TRY(load_config(guest));
+  auto running = VS_TRY(find_running(guest));
+  if (!running) return not_running(guest);
+  LimitRequest request;
+  request.bucket = bucket;
+  request.sched_hard = config.whole.sched_hard;
+  config.whole = std::move(request);
+  auto plan = VS_TRY(plan_guest_limits(config, running->cgroup.host()));
+  if (!plan.refused.empty()) return Error::make(Errc::Unsupported, "{}", plan.refused[0]);
+  if (plan.writes.empty())
+    return Error::make(Errc::Unsupported, "guest '{}' has no bucket that holds it", guest)
+        .hint("the flag sched_hard in its cflags makes one; a bias needs no flag");
+  VS_TRY(change_knobs(running->cgroup, plan.writes), "guest '{}'", guest);
+  return {};
 }
 
 Status pause_guest(const std::string& guest, bool paused) {

@@ -24,6 +24,11 @@ enum class Where : std::uint8_t {
 Status change_limits(const std::string& guest, std::span<const WantedLimit> wanted, Where where,
                      std::vector<std::string>& notes);
 
+// The token bucket that the guest's configuration has; the defaults without one.
+Result<Bucket> bucket_of(const std::string& guest);
+// Gives a running guest this bucket until it stops.
+Status change_bucket(const std::string& guest, const Bucket& bucket);
+
 // Stops all of a running guest's processes, or lets them run on.
 Status pause_guest(const std::string& guest, bool paused);
 

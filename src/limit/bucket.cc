@@ -54,19 +54,6 @@ Bandwidth bandwidth_of(const Bucket& wanted, unsigned cpus) {
   return out;
 }
 
-bool needs_loop(const Bucket& bucket, unsigned cpus, bool hard, bool by_priority) {
-  if (by_priority) return true;
-  return hard && (bucket.idle_time || bandwidth_of(bucket, cpus).beyond_us > 0);
-}
-
-int priority_of_fill(std::int64_t tokens, std::int64_t tokens_max) {
-  if (tokens_max <= 0) return 0;
-  tokens = std::clamp<std::int64_t>(tokens, 0, tokens_max);
-  auto const missing = tokens_max - tokens;
-  return static_cast<int>(20 * (missing * missing - tokens_max * tokens_max / 4) /
-                          (tokens_max * tokens_max));
-}
-
 std::uint64_t weight_of_nice(std::int64_t nice) {
   auto const at = static_cast<std::size_t>(std::clamp<std::int64_t>(nice, -20, 19) + 20);
   return static_cast<std::uint64_t>(

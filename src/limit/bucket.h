@@ -36,8 +36,7 @@ struct Bandwidth {
   std::int64_t quota_us = 0;
   std::int64_t period_us = 0;
   std::int64_t burst_us = 0;
-  // Processor time that tokens_max promises and quota + burst do not hold: only the slow loop
-  // gives it. 0 when the kernel does all.
+  // Processor time that tokens_max promises and quota + burst do not hold; 0 when all is there.
   std::int64_t beyond_us = 0;
   bool operator==(const Bandwidth&) const = default;
 };
@@ -46,13 +45,6 @@ struct Bandwidth {
 // when only that lets quota + burst hold tokens_max (the kernel wants burst <= quota and
 // 1 ms <= period <= 1 s).
 Bandwidth bandwidth_of(const Bucket& bucket, unsigned cpus);
-
-// Whether the slow loop has something to do: idle time, priorities by fill, or tokens beyond the
-// kernel's reach.
-bool needs_loop(const Bucket& bucket, unsigned cpus, bool hard, bool by_priority);
-
-// The original's "vavavoom": -5 with a full bucket, 0 with half of it, +15 with an empty one.
-int priority_of_fill(std::int64_t tokens, std::int64_t tokens_max);
 
 // cpu.weight of a nice value, clamped to -20..19; 100 for 0.
 std::uint64_t weight_of_nice(std::int64_t nice);

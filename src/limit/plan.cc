@@ -81,7 +81,16 @@ Status plan_bucket(const LimitRequest& request, unsigned cpus, Knobs& knobs, Lim
     knobs.try_emplace("cpu.weight", KnobValue{std::to_string(weight_of_nice(bucket.prio_bias)),
                                               "sched/prio-bias"});
   out.paused = request.sched_pause;
-  out.loop = needs_loop(bucket, cpus, request.sched_hard, request.sched_prio);
+  // What only a control loop could do, tens of times a second for all of a guest's life, is not
+  // done: the bound and the weight above stay as they are.
+  if (request.sched_prio)
+    out.refused.emplace_back("sched_prio: the weight does not follow the fill; prio-bias sets it");
+  if (request.sched_hard && bucket.idle_time)
+    out.refused.emplace_back("sched/idle-time: a guest on hold gets nothing of idle processors");
+  if (request.sched_hard && bandwidth_of(bucket, cpus).beyond_us > 0)
+    out.refused.push_back(fmt::format(
+        "sched/tokens-max: a burst ends {} ms short of it (the kernel saves up one refill)",
+        bandwidth_of(bucket, cpus).beyond_us / 1000));
   return {};
 }
 

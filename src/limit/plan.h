@@ -55,7 +55,6 @@ struct LimitPlan {
   std::vector<IpcLimit> ipc;
   std::optional<int> oom_score_adj;
   bool paused = false;
-  bool loop = false;                 // the slow loop of the token bucket has to run
   std::vector<std::string> refused;  // "rlimits/locks: why", for messages and `config check`
 };
 

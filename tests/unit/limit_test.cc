@@ -114,7 +114,7 @@ TEST(LimitPlan, OneRequestForBothLayouts) {
 TEST(LimitPlan, NamesOfEitherVersionAreTakenOnBoth) {
   LimitRequest request;
   request.knobs = {{"memory.limit_in_bytes", {"1000", "a"}},
-                   {"memory.memsw.limit_in_bytes", {"1500", "b"}},
+                   {"memory.memsw.limit_in_bytes", {"10000", "b"}},
                    {"cpu.shares", {"512", "c"}},
                    {"cpu.cfs_quota_us", {"-1", "d"}},
                    {"blkio.throttle.read_bps_device", {"8:0 77", "e"}}};
@@ -122,13 +122,13 @@ TEST(LimitPlan, NamesOfEitherVersionAreTakenOnBoth) {
   ASSERT_TRUE(v2);
   EXPECT_EQ(written(v2->writes),
             "cpu/cpu.max=max 100000;cpu/cpu.weight=50;io/io.max=8:0 rbps=77;"
-            "memory/memory.max=1000;memory/memory.swap.max=500;");
+            "memory/memory.max=1000;memory/memory.swap.max=9000;");
   auto const v1 = plan_limits(request, host(kHybrid), 2, true);
   ASSERT_TRUE(v1);
   EXPECT_EQ(written(v1->writes),
             "cpu/cpu.cfs_period_us=100000;cpu/cpu.cfs_quota_us=-1;cpu/cpu.shares=512;"
             "blkio/blkio.throttle.read_bps_device=8:0 77;memory/memory.limit_in_bytes=1000;"
-            "memory/memory.memsw.limit_in_bytes=1500;");
+            "memory/memory.memsw.limit_in_bytes=10000;");
 }
 
 TEST(LimitPlan, TheLowerOfTwoHolds) {
@@ -249,14 +249,6 @@ TEST(Bucket, SharesAreExactAndLegal) {
   }
 }
 
-TEST(Bucket, PriorityOfFillIsTheOriginals) {
-  EXPECT_EQ(priority_of_fill(100, 100), -5);
-  EXPECT_EQ(priority_of_fill(50, 100), 0);
-  EXPECT_EQ(priority_of_fill(0, 100), 15);
-  EXPECT_EQ(priority_of_fill(-7, 100), 15);
-  EXPECT_EQ(priority_of_fill(1, 0), 0);
-}
-
 TEST(Bucket, Weights) {
   EXPECT_EQ(weight_of_nice(0), 100U);
   EXPECT_EQ(weight_of_nice(-20), 8668U);
@@ -266,16 +258,19 @@ TEST(Bucket, Weights) {
     EXPECT_EQ(weight_of_shares(shares_of_weight(weight)), weight) << weight;
 }
 
-TEST(Bucket, TheLoopRunsOnlyWhereTheKernelCannot) {
-  Bucket bucket;
-  EXPECT_FALSE(needs_loop(bucket, 2, true, false));
-  EXPECT_TRUE(needs_loop(bucket, 2, false, true));
-  bucket.idle_time = true;
-  EXPECT_TRUE(needs_loop(bucket, 2, true, false));
-  EXPECT_FALSE(needs_loop(bucket, 2, false, false));
-  bucket.idle_time = false;
-  bucket.tokens_max = 2500;
-  EXPECT_TRUE(needs_loop(bucket, 2, true, false));
+TEST(Bucket, WhatTheKernelCannotDoIsRefusedByName) {
+  LimitRequest request;
+  request.sched_hard = request.sched_prio = true;
+  request.bucket = Bucket{};
+  request.bucket->idle_time = true;
+  request.bucket->tokens_max = 2500;
+  auto const plan = plan_limits(request, host(kUnified), 2, true);
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->refused.size(), 3U);
+  EXPECT_TRUE(plan->refused[0].starts_with("sched_prio: "));
+  EXPECT_TRUE(plan->refused[1].starts_with("sched/idle-time: "));
+  EXPECT_TRUE(plan->refused[2].starts_with("sched/tokens-max: a burst ends 19000 ms short"))
+      << plan->refused[2];
 }
 
 }  // namespace
