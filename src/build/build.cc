@@ -17,6 +17,7 @@
 #include "config/write.h"
 #include "guest/config.h"
 #include "guest/paths.h"
+#include "limit/setting.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -73,6 +74,10 @@ Status write_draft(Build& b) {
   VS_TRY(set("apps/init/style", "plain"));
   auto const defaults = read_file(Paths::get().conf + "/.defaults/fstab");
   VS_TRY(set("fstab", defaults ? *defaults : "none /tmp tmpfs mode=1777,nosuid,nodev 0 0"));
+  auto const memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  for (auto const& [entry, text] : default_limits(memory))
+    VS_TRY(set(entry, text));
   for (auto const& [entry, text] : b.request.entries)
     VS_TRY(set(entry, text));
   return {};

@@ -161,4 +161,12 @@ Result<WantedLimit> parse_wanted(std::string_view name, std::string_view value,
   return std::move(error).hint("'vserver set --help' names all limits");
 }
 
+std::vector<std::pair<std::string, std::string>> default_limits(std::uint64_t whole_memory) {
+  auto const pages = whole_memory / unit_size(Unit::Pages);
+  return {{"rlimits/nproc.hard", "4096"},
+          {"rlimits/rss.hard", std::to_string(pages - pages / 5)},
+          {"ulimits/nofile.soft", "1024"},
+          {"ulimits/nofile.hard", "65536"}};
+}
+
 }  // namespace vs
