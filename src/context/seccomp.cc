@@ -58,7 +58,6 @@ constexpr std::array kRefused{
     "stime",
     "swapoff",
     "swapon",
-    "syslog",
     "uselib",
     "ustat",
     "vm86",
@@ -108,13 +107,45 @@ Status refuse_value(scmp_filter_ctx filter, const char* name, unsigned argument,
   return {};
 }
 
+// Answers success without doing anything when these bits of an argument have this value.
+Status pretend(scmp_filter_ctx filter, const char* name, unsigned argument, std::uint64_t mask,
+               std::uint64_t value) {
+  scmp_arg_cmp const same{argument, SCMP_CMP_MASKED_EQ, mask, value};
+  int const done = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(0),
+                                            ::seccomp_syscall_resolve_name(name), 1, &same);
+  if (done != 0 && done != -EDOM) return Error::system(-done, "seccomp rule {}", name);
+  return {};
+}
+
+// What the context's flags and capabilities choose.
+Status add_choices(scmp_filter_ctx filter, std::uint64_t flags, std::uint64_t capabilities) {
+  constexpr std::uint64_t kNegative = 1U << 31U;
+  constexpr std::uint64_t kIoClass = 7U << 13U;  // ioprio_set(2): 1 is the realtime class
+  constexpr std::uint64_t kIoRealtime = 1U << 13U;
+  if ((flags & cflag::kIgnegNice) != 0) {
+    VS_TRY(pretend(filter, "setpriority", 2, kNegative, kNegative));
+    VS_TRY(pretend(filter, "nice", 0, kNegative, kNegative));
+  }
+  if ((flags & cflag::kIgnegIonice) != 0)
+    VS_TRY(pretend(filter, "ioprio_set", 2, kIoClass, kIoRealtime));
+  if ((capabilities & ccap::kSyslog) != 0) {
+    VS_TRY(refuse(filter, "syslog", 0));
+  } else {
+    VS_TRY(refuse(filter, "syslog", EPERM));
+  }
+  // Pushing characters into a terminal.
+  if ((capabilities & ccap::kTiocsti) == 0)
+    VS_TRY(refuse_value(filter, "ioctl", 1, TIOCSTI, EPERM));
+  if ((capabilities & ccap::kSetUtsname) != 0) return {};
+  VS_TRY(refuse(filter, "sethostname", EPERM));
+  return refuse(filter, "setdomainname", EPERM);
+}
+
 Status add_rules(scmp_filter_ctx filter, bool classic) {
   for (const char* name : kRefused)
     VS_TRY(refuse(filter, name, EPERM));
   for (const char* name : kAbsent)
     VS_TRY(refuse(filter, name, ENOSYS));
-  // Pushing characters into a terminal.
-  VS_TRY(refuse_value(filter, "ioctl", 1, TIOCSTI, EPERM));
   for (int const family : kAbsentSockets)
     VS_TRY(refuse_value(filter, "socket", 0, static_cast<std::uint64_t>(family), EAFNOSUPPORT));
   if (!classic) return {};
@@ -167,7 +198,11 @@ std::uint64_t hash(std::uint64_t h, std::string_view text) {
   return (h ^ 0xff) * 0x100000001b3ULL;
 }
 
-std::string cache_name(bool classic) {
+// The bits that choose rules.
+constexpr std::uint64_t kFlagChoices = cflag::kIgnegNice | cflag::kIgnegIonice;
+constexpr std::uint64_t kCapabilityChoices = ccap::kSyslog | ccap::kTiocsti | ccap::kSetUtsname;
+
+std::string cache_name(bool classic, std::uint64_t flags, std::uint64_t capabilities) {
   std::uint64_t h = 0xcbf29ce484222325ULL;
   for (const char* name : kRefused)
     h = hash(h, name);
@@ -178,8 +213,9 @@ std::string cache_name(bool classic) {
   utsname machine{};
   ::uname(&machine);
   const scmp_version* library = ::seccomp_version();
-  h = hash(h, fmt::format("2 {} {}.{}.{} {}", machine.machine, library->major, library->minor,
-                          library->micro, classic));
+  h = hash(h, fmt::format("3 {} {}.{}.{} {} {:x} {:x}", machine.machine, library->major,
+                          library->minor, library->micro, classic, flags & kFlagChoices,
+                          capabilities & kCapabilityChoices));
   return fmt::format("seccomp-{:016x}.bpf", h);
 }
 
@@ -202,7 +238,7 @@ Result<std::string> read_filter(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> compile_seccomp(bool classic) {
+Result<std::string> compile_seccomp(bool classic, std::uint64_t flags, std::uint64_t capabilities) {
   Filter const filter{::seccomp_init(SCMP_ACT_ALLOW)};
   if (!filter) return Error::make(Errc::Internal, "seccomp_init failed");
   // A call of a foreign architecture answers ENOSYS, as on a kernel built without it.
@@ -212,13 +248,15 @@ Result<std::string> compile_seccomp(bool classic) {
   if (::seccomp_arch_native() == SCMP_ARCH_X86_64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_X86);
   if (::seccomp_arch_native() == SCMP_ARCH_AARCH64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_ARM);
   VS_TRY(add_rules(filter.get(), classic));
+  VS_TRY(add_choices(filter.get(), flags, capabilities));
   return refuse_unknown(classic) + VS_TRY(export_bpf(filter.get()));
 }
 
-Result<std::string> cached_seccomp(const std::string& directory, bool classic) {
-  std::string const name = cache_name(classic);
+Result<std::string> cached_seccomp(const std::string& directory, bool classic, std::uint64_t flags,
+                                   std::uint64_t capabilities) {
+  std::string const name = cache_name(classic, flags, capabilities);
   if (auto cached = read_filter(fmt::format("{}/{}", directory, name))) return cached;
-  auto filter = VS_TRY(compile_seccomp(classic));
+  auto filter = VS_TRY(compile_seccomp(classic, flags, capabilities));
   auto const store = [&]() -> Status {
     VS_TRY(make_dirs(directory, 0700));
     Fd const dir = VS_TRY(open_path(directory, O_RDONLY | O_DIRECTORY));

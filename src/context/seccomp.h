@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "context/flags.h"
 
 namespace vs {
 
@@ -16,10 +17,17 @@ namespace vs {
 // Linux 6.18. Answered EAFNOSUPPORT: sockets to the hypervisor and of the kernel's ciphers.
 //   classic   the guest shares the host's user namespace: mount and namespace calls go as well, and
 //             clone3, which hides its flags
-Result<std::string> compile_seccomp(bool classic);
+//   flags, capabilities   of the context (context/flags.h): igneg_nice and igneg_ionice let a raise
+//   of
+//             priority succeed without effect; syslog gives an empty kernel log; tiocsti lets
+//             terminal input be pushed; without set_utsname the host name stays
+Result<std::string> compile_seccomp(bool classic, std::uint64_t flags = kDefaultContextFlags,
+                                    std::uint64_t capabilities = kDefaultContextCapabilities);
 
 // The same from a cache directory (root's, mode 0700) when it holds a filter for this table, this
 // machine and this library; else compiled and stored there. A broken cache file is replaced.
-Result<std::string> cached_seccomp(const std::string& directory, bool classic);
+Result<std::string> cached_seccomp(const std::string& directory, bool classic,
+                                   std::uint64_t flags = kDefaultContextFlags,
+                                   std::uint64_t capabilities = kDefaultContextCapabilities);
 
 }  // namespace vs

@@ -50,7 +50,9 @@ Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state,
   header.capabilities = config.capabilities;
   for (auto const& limit : limits_of_process(state.init.pid))
     plan.limits.push_back({static_cast<std::uint32_t>(limit.resource), 0, limit.soft, limit.hard});
-  if (config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !config.userns));
+  if (config.seccomp)
+    plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !config.userns, config.context_flags,
+                                        config.context_capabilities));
   return plan;
 }
 

@@ -207,7 +207,9 @@ Status spawn_init(Start& s) {
   // The guest's root may write its IPC namespace's sysctls. The whole directory: a file in it that
   // is mounted over from here is not the one that the guest's namespace sees.
   if (!s.limits.ipc.empty()) plan.ops.push_back({"r", "/proc/sys/kernel", "", ""});
-  if (s.config.seccomp) plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns));
+  if (s.config.seccomp)
+    plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns,
+                                        s.config.context_flags, s.config.context_capabilities));
   StageFds fds;
   if (s.foreground) {
     std::uint32_t const owner = s.config.userns ? xid.base_id() : 0;

@@ -40,8 +40,8 @@ struct WantedLimit {
 Result<WantedLimit> parse_wanted(std::string_view name, std::string_view value,
                                  std::uint64_t whole_memory);
 
-// What a new guest is given, as entries of its configuration: a fork bomb, a memory hog or a leak of
-// descriptors must not be felt outside. `whole_memory` in bytes.
+// What a new guest is given, as entries of its configuration: a fork bomb, a memory hog or a leak
+// of descriptors must not be felt outside. `whole_memory` in bytes.
 std::vector<std::pair<std::string, std::string>> default_limits(std::uint64_t whole_memory);
 
 }  // namespace vs

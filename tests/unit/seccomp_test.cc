@@ -69,6 +69,39 @@ std::uint32_t ask(const std::string& filter, const Call& call) {
   return verdict(filter, data);
 }
 
+// Each flag and capability changes the answer to its call, and only that.
+TEST(Seccomp, FlagsAndCapabilitiesChooseRules) {
+  constexpr std::uint32_t kAllowed = SECCOMP_RET_ALLOW;
+  auto const with = [](std::uint64_t flags, std::uint64_t capabilities) {
+    return *compile_seccomp(false, flags, capabilities);
+  };
+  auto const third = [](const std::string& filter, int number, std::uint64_t value) {
+    seccomp_data data{};
+    data.arch = k64;
+    data.nr = number;
+    data.args[2] = value;
+    return verdict(filter, data);
+  };
+  auto const usual = with(0, ccap::kSetUtsname);
+  EXPECT_EQ(third(usual, SYS_setpriority, 0xfffffffb), kAllowed);
+  EXPECT_EQ(third(usual, SYS_ioprio_set, 1U << 13U), kAllowed);
+  EXPECT_EQ(ask(usual, {k64, SYS_syslog, 3, 0}), refusal(EPERM));
+  EXPECT_EQ(ask(usual, {k64, SYS_ioctl, 0, TIOCSTI}), refusal(EPERM));
+  EXPECT_EQ(ask(usual, {k64, SYS_sethostname, 0, 0}), kAllowed);
+
+  auto const nice = with(cflag::kIgnegNice | cflag::kIgnegIonice, ccap::kSetUtsname);
+  EXPECT_EQ(third(nice, SYS_setpriority, 0xfffffffb), refusal(0));
+  EXPECT_EQ(third(nice, SYS_setpriority, 5), kAllowed);
+  EXPECT_EQ(third(nice, SYS_ioprio_set, 1U << 13U), refusal(0));
+  EXPECT_EQ(third(nice, SYS_ioprio_set, 2U << 13U), kAllowed);
+
+  auto const other = with(0, ccap::kSyslog | ccap::kTiocsti);
+  EXPECT_EQ(ask(other, {k64, SYS_syslog, 3, 0}), refusal(0));
+  EXPECT_EQ(ask(other, {k64, SYS_ioctl, 0, TIOCSTI}), kAllowed);
+  EXPECT_EQ(ask(other, {k64, SYS_sethostname, 0, 0}), refusal(EPERM));
+  EXPECT_EQ(ask(other, {k64, SYS_setdomainname, 0, 0}), refusal(EPERM));
+}
+
 TEST(Seccomp, RefusesByNumberOnBothArchitectures) {
   auto const filter = *compile_seccomp(false);
   EXPECT_EQ(ask(filter, {k64, SYS_getpid, 0, 0}), SECCOMP_RET_ALLOW);
