@@ -98,7 +98,8 @@ enum {
 struct vs_socket {
 	__u64 context;
 	__u32 flags;
-	__u32 reserved;
+	__u32 counted; /* lower half of its cookie when it was counted; an accepted one has another
+			*/
 };
 VS_STATIC_ASSERT(sizeof(struct vs_socket) == 16);
 
@@ -111,7 +112,7 @@ struct vs_count {
 struct vs_traffic {
 	struct vs_count ipv4[VS_PROTOCOLS];
 	struct vs_count ipv6[VS_PROTOCOLS];
-	__u64 sockets_made;
+	__u64 sockets_made; /* by socket(2); accepted ones are not counted */
 	__u64 sockets_gone;
 	__u64 calls_refused; /* bind, connect, sendto, setsockopt, socket */
 };

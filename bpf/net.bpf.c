@@ -87,8 +87,10 @@ int vs_sock_create(struct bpf_sock *ctx)
 	if (err)
 		return vs_refuse(s, err);
 	t = bpf_map_lookup_elem(&traffic, &s->context);
-	if (t)
+	if (t) {
+		s->counted = (__u32)bpf_get_socket_cookie(ctx);
 		t->sockets_made++;
+	}
 	return 1;
 }
 
@@ -98,7 +100,7 @@ int vs_sock_release(struct bpf_sock *ctx)
 	struct vs_socket *s = bpf_sk_storage_get(&sockets, ctx, NULL, 0);
 	struct vs_traffic *t;
 
-	if (!s || (s->flags & VS_SOCK_ELSEWHERE))
+	if (!s || (s->flags & VS_SOCK_ELSEWHERE) || s->counted != (__u32)bpf_get_socket_cookie(ctx))
 		return 1;
 	t = bpf_map_lookup_elem(&traffic, &s->context);
 	if (t)

@@ -42,6 +42,7 @@ extern const Command kExec;
 extern const Command kLimits;
 extern const Command kList;
 extern const Command kLogs;
+extern const Command kNet;
 extern const Command kRepair;
 extern const Command kPause;
 extern const Command kRestart;
@@ -60,7 +61,11 @@ std::span<const Command* const> all_verbs();
 std::span<const Command* const> build_methods();
 
 // Programs of their own: other names of the one multi-call program.
+extern const Command kChbind;
 extern const Command kInfo;
+extern const Command kNaddress;
+extern const Command kNattribute;
+extern const Command kNcontext;
 extern const Command kStartAll;
 extern const Command kStat;
 extern const Command kStopAll;

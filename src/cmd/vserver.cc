@@ -15,9 +15,10 @@ namespace vs {
 namespace {
 
 constexpr std::array kVerbs{
-    &kBuild,  &kStart,  &kStop,   &kRestart, &kCondrestart, &kStatus, &kRunning,   &kList,
-    &kEnter,  &kExec,   &kSuexec, &kRun,     &kConsole,     &kLogs,   &kChkconfig, &kDelete,
-    &kDoctor, &kRepair, &kLimits, &kSet,     &kPause,       &kResume, &kConfig,    &kShow,
+    &kBuild,     &kStart,  &kStop,   &kRestart, &kCondrestart, &kStatus,  &kRunning,
+    &kList,      &kEnter,  &kExec,   &kSuexec,  &kRun,         &kConsole, &kLogs,
+    &kChkconfig, &kDelete, &kDoctor, &kRepair,  &kLimits,      &kNet,     &kSet,
+    &kPause,     &kResume, &kConfig, &kShow,
 };
 
 const Command* find_verb(std::string_view name) {

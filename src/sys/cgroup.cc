@@ -152,7 +152,7 @@ const std::string& context_slice() {
 }
 
 Result<std::uint64_t> ContextCgroup::id() const {
-  auto const path = fmt::format("{}/{}", host_.v2(), in_scope() ? scope_ : dir_);
+  auto const path = context_path();
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return Error::system(errno, "cgroup {}", path);
   return st.st_ino;

@@ -66,6 +66,10 @@ class ContextCgroup {
   // Removes it everywhere; fails with EBUSY while processes are left. Nothing there is success.
   Status remove();
 
+  // The child of the slice that the context is, or is in.
+  [[nodiscard]] std::string context_path() const {
+    return host_.v2() + "/" + (in_scope() ? scope_ : dir_);
+  }
   [[nodiscard]] std::string guest_path() const { return v2_path() + "/guest"; }
   [[nodiscard]] std::string guard_path() const { return v2_path() + "/guard"; }
   [[nodiscard]] const CgroupHost& host() const noexcept { return host_; }

@@ -3,7 +3,9 @@
 //   net-probe serve WORD HOST PORT [KIND...]    a server that answers "WORD LOCAL PEER"
 //   net-probe ask HOST PORT [KIND...]           asks one; KIND: tcp udp mptcp v6only reuseport
 //   net-probe bind HOST PORT [KIND...]
-//   net-probe try ATTACK [ARGUMENT...]
+//   net-probe echo HOST PORT                    sends back what one connection sends
+//   net-probe stream HOST PORT SECONDS          sends and receives for so long: "alive", or how it
+//   died net-probe try ATTACK [ARGUMENT...]
 // Prints what happened: "ok", a text, or the name of an errno.
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
@@ -365,6 +367,38 @@ constexpr std::array kAttacks{
     Attack{"lowport-nobody", low_port_as_nobody},
 };
 
+std::string echo(const Arguments& words) {
+  Fd const listener{open_socket(words[1], kTcp)};
+  Name name = name_of(words[1], port_of(words, 2));
+  if (::bind(listener.get(), name.get(), name.size) != 0 || ::listen(listener.get(), 1) != 0)
+    return errno_name(errno);
+  Fd const one{::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  std::array<char, 64> buffer{};
+  for (;;) {
+    auto const n = ::recv(one.get(), buffer.data(), buffer.size(), 0);
+    if (n <= 0) return "";
+    (void)!::send(one.get(), buffer.data(), static_cast<std::size_t>(n), MSG_NOSIGNAL);
+  }
+}
+
+std::string stream(const Arguments& words) {
+  Fd fd;
+  std::string failed;
+  for (int i = 0; i < 50; ++i) {
+    fd.reset(open_socket(words[1], kTcp));
+    failed = connect_to(fd.get(), words[1], port_of(words, 2));
+    if (failed.empty()) break;
+    ::poll(nullptr, 0, 50);
+  }
+  if (!failed.empty()) return failed;
+  for (int i = 0; i < port_of(words, 3) * 20; ++i) {
+    if (::send(fd.get(), "x", 1, MSG_NOSIGNAL) != 1) return "send: " + errno_name(errno);
+    if (answer(fd.get()) != "x") return "lost";
+    ::poll(nullptr, 0, 50);
+  }
+  return "alive";
+}
+
 std::string run(const Arguments& words) {
   auto const verb = argument(words, 0);
   if (verb == "serve") {
@@ -375,6 +409,8 @@ std::string run(const Arguments& words) {
     for (;;)
       ::pause();
   }
+  if (verb == "echo") return echo(words);
+  if (verb == "stream") return stream(words);
   auto const kind = kind_of(words, 3);
   if (verb == "ask") return ask({}, argument(words, 1), port_of(words, 2), kind);
   if (verb == "ask-unconnected") return ask_unconnected({}, argument(words, 1), port_of(words, 2));
