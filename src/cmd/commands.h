@@ -69,6 +69,7 @@ extern const Command kNcontext;
 extern const Command kStartAll;
 extern const Command kStat;
 extern const Command kStopAll;
+extern const Command kVattribute;
 extern const Command kVkill;
 extern const Command kVlimit;
 extern const Command kVsched;

@@ -5,8 +5,9 @@ namespace vs {
 
 namespace {
 
-constexpr std::array kPrograms{&kChbind,   &kNaddress, &kNattribute, &kNcontext, &kInfo, &kStat,
-                               &kStartAll, &kStopAll,  &kVkill,      &kVlimit,   &kVps,  &kVsched};
+constexpr std::array kPrograms{&kChbind, &kNaddress, &kNattribute, &kNcontext,   &kInfo,
+                               &kStat,   &kStartAll, &kStopAll,    &kVattribute, &kVkill,
+                               &kVlimit, &kVps,      &kVsched};
 
 }  // namespace
 

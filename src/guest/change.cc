@@ -211,6 +211,22 @@ Status pause_guest(const std::string& guest, bool paused) {
   return set_paused(running->cgroup, paused);
 }
 
+namespace {
+
+// What can only be read from inside the guest's namespaces is shown as it was set.
+void take_configured(const LimitPlan& plan, Reading& reading) {
+  auto const& resource = *reading.resource;
+  if (resource.holder != Holder::IpcNamespace) return;
+  reading.hard = kUnlimited;
+  for (auto const& limit : plan.ipc) {
+    auto const knob =
+        limit.field < 0 ? limit.sysctl : fmt::format("{}/{}", limit.sysctl, limit.field);
+    if (knob == resource.hard) reading.hard = limit.value * unit_size(resource.unit);
+  }
+}
+
+}  // namespace
+
 Result<LimitReport> report_limits(const std::string& guest) {
   auto const config = VS_TRY(load_config(guest));
   auto const running = VS_TRY(find_running(guest));
@@ -225,7 +241,10 @@ Result<LimitReport> report_limits(const std::string& guest) {
   out.readings = read_resources(running->cgroup, pids);
   out.accounting = read_accounting(running->cgroup, pids);
   out.shares = read_shares(running->cgroup);
-  out.refused = VS_TRY(plan_guest_limits(config, running->cgroup.host())).refused;
+  auto const plan = VS_TRY(plan_guest_limits(config, running->cgroup.host()));
+  for (auto& reading : out.readings)
+    take_configured(plan, reading);
+  out.refused = plan.refused;
   return out;
 }
 

@@ -149,7 +149,12 @@ void read_one(const ContextCgroup& cgroup, std::span<const int> pids, Reading& o
   }
   if (name == "swap") return read_swap(cgroup, out);
   if (name == "nproc") return read_pids(cgroup, out);
-  if (name == "anon") out.current = memory_stat(cgroup, "anon", "total_rss");
+  if (name == "anon") {
+    // Its limit is that of all memory.
+    cgroup.host().is_v1("memory") ? read_memory_v1(cgroup, out) : read_memory_v2(cgroup, out);
+    out.min = out.soft = out.maximum = std::nullopt;
+    out.current = memory_stat(cgroup, "anon", "total_rss");
+  }
   if (name == "shmem") out.current = memory_stat(cgroup, "shmem", "total_shmem");
   if (name == "mapped") out.current = memory_stat(cgroup, "file_mapped", "total_mapped_file");
   if (out.resource->rlimit >= 0) read_process_limits(pids, out);

@@ -272,9 +272,16 @@ void set_limits(const Plan& plan, int pid) {
   act_as_maker(*plan.header);  // the host's root may lack CAP_SYS_RESOURCE; prlimit(2) wants it
   for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
     auto const& row = plan.rlimits[i];
-    rlimit const limit{row.soft, row.hard};
-    if (prlimit(pid, static_cast<int>(row.resource), &limit, nullptr) < 0)
-      report(Report::Kind::Warning, errno, "set the limit", limit_name(row.resource));
+    rlimit limit{row.soft, row.hard};
+    auto const resource = static_cast<int>(row.resource);
+    if (prlimit(pid, resource, &limit, nullptr) == 0) continue;
+    report(Report::Kind::Warning, errno, "set the limit", limit_name(row.resource));
+    // What cannot be raised is no reason not to lower the rest.
+    rlimit now{};
+    if (prlimit(pid, resource, nullptr, &now) < 0) continue;
+    if (limit.rlim_max > now.rlim_max) limit.rlim_max = now.rlim_max;
+    if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
+    prlimit(pid, resource, &limit, nullptr);
   }
   act_as_root(*plan.header);
   if (plan.header->nice != 0)
