@@ -17,6 +17,7 @@
 #include "config/write.h"
 #include "guest/config.h"
 #include "guest/paths.h"
+#include "guest/run_files.h"
 #include "limit/setting.h"
 #include "sys/file.h"
 
@@ -69,6 +70,7 @@ Status write_draft(Build& b) {
   auto const set = [&](const std::string& entry, const std::string& text) {
     return set_entry(b.draft.draft, entry, text);
   };
+  VS_TRY(link_run_file(b.draft.draft, b.draft.name));
   VS_TRY(set("name", b.draft.name));
   VS_TRY(set("context", std::to_string(b.xid->value())));
   VS_TRY(set("apps/init/style", "plain"));

@@ -76,7 +76,7 @@ constexpr auto kKeys = std::to_array<Key>({
     Key{"netns/interfaces/*/type", Kind::Scalar, "", "veth", "link type", NotYet},
     Key{"nonamespace", Kind::Flag, "", "", "no mount namespaces", NotYet},
     Key{"nonamespace-cleanup", Kind::Flag, "", "", "do not clean mount namespaces", NotYet},
-    Key{"run.rev", Kind::Link, "", "", "links from context ids to guests", NotYet},
+    Key{"run.rev", Kind::Link, "", "", "links from context ids to guests", Applied},
     Key{"scripts/initialize", Kind::Executable, "", "",
         "hook of guests without one, run or sourced", Applied},
     Key{"scripts/initialize.d/*", Kind::Executable, "", "",

@@ -343,7 +343,7 @@ constexpr auto kKeys = std::to_array<Key>({
         "soft limit of the whole guest: directory entries", Applied},
     Key{"rlimits/dentry.hard", Kind::Limit, "", "",
         "hard limit of the whole guest: directory entries", Applied},
-    Key{"run", Kind::Link, "", "", "the guest's run file", NotYet},
+    Key{"run", Kind::Link, "", "", "the guest's run file", Applied},
     Key{"sched/tokens", Kind::Integer, "", "", "token bucket: tokens", Applied},
     Key{"sched/tokens-min", Kind::Integer, "", "", "token bucket: tokens-min", Applied},
     Key{"sched/tokens-max", Kind::Integer, "", "", "token bucket: tokens-max", Applied},

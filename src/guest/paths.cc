@@ -36,6 +36,10 @@ const Paths& Paths::get() {
     p.conf = from_env("VSERVER_CONFDIR", "/etc/vservers");
     p.vdirs = from_env("VSERVER_VDIRBASE", "/var/lib/vservers");
     p.run = from_env("VSERVER_RUNDIR", "/run/vserver");
+    bool const moved = std::getenv("VSERVER_RUNDIR") != nullptr;
+    p.state = from_env("VSERVER_STATEDIR", moved ? (p.run + "/vservers").c_str() : "/run/vservers");
+    p.rev = p.state + ".rev";
+    p.locks = from_env("VSERVER_LOCKDIR", moved ? (p.run + "/vservers.lock").c_str() : "/run/lock");
     p.cache = from_env("VSERVER_CACHEDIR", "/var/cache/vserver");
     auto const program = read_link_at(FdRef::cwd(), "/proc/self/exe");
     p.self = program ? *program : "/usr/sbin/vserver";

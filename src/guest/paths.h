@@ -8,12 +8,16 @@
 namespace vs {
 
 // Where things live. Each can be moved by an environment variable, for tests and packagers:
-// VSERVER_CONFDIR, VSERVER_VDIRBASE, VSERVER_RUNDIR, VSERVER_CACHEDIR, VSERVER_LIBEXECDIR.
+// VSERVER_CONFDIR, VSERVER_VDIRBASE, VSERVER_RUNDIR, VSERVER_CACHEDIR, VSERVER_LIBEXECDIR,
+// VSERVER_STATEDIR, VSERVER_LOCKDIR.
 struct Paths {
-  std::string conf;     // /etc/vservers
-  std::string vdirs;    // /var/lib/vservers
-  std::string run;      // /run/vserver
-  std::string cache;    // /var/cache/vserver
+  std::string conf;   // /etc/vservers
+  std::string vdirs;  // /var/lib/vservers
+  std::string run;    // /run/vserver
+  std::string cache;  // /var/cache/vserver
+  std::string state;  // /run/vservers, what util-vserver kept there; with VSERVER_RUNDIR below that
+  std::string rev;    // /run/vservers.rev: the same with ".rev"
+  std::string locks;  // /run/lock, the same
   std::string libexec;  // vs-stage and vs-guard: beside the program, else the installed place
   std::string self;     // this program
 

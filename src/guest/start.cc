@@ -25,6 +25,7 @@
 #include "guest/limits.h"
 #include "guest/network.h"
 #include "guest/paths.h"
+#include "guest/run_files.h"
 #include "guest/state.h"
 #include "guest/stdio.h"
 #include "guest/stop.h"
@@ -190,6 +191,11 @@ Status plan_network(Start& s) {
   return s.run.write(s.state);
 }
 
+void drop_run_files(Start& s) noexcept {
+  if (auto done = remove_run_files(s.config.name, s.state); !done)
+    warn("guest '{}': {}", s.config.name, done.error().message());
+}
+
 void drop_network(Start& s) noexcept {
   undo_network(s.state.cleanup);
 }
@@ -252,6 +258,8 @@ constexpr std::array kStartSteps{
     Step<Start>{"cgroup", make_cgroup, drop_cgroup},
     Step<Start>{"addresses", plan_network, drop_network},
     Step<Start>{"pre-start", before_start, nullptr},
+    Step<Start>{"run-files", [](Start& s) { return write_run_files(s.config.name, s.state); },
+                drop_run_files},
     Step<Start>{"init", spawn_init, nullptr},
     Step<Start>{"post-start", after_start, nullptr},
 };

@@ -7,9 +7,11 @@
 #include <array>
 #include <cerrno>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "guest/config.h"
 #include "guest/paths.h"
+#include "guest/run_files.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -89,13 +91,29 @@ Result<RunState> parse_state(const std::string& text) {
   return state;
 }
 
+namespace {
+
+// Shared: "web-1" and "web1" have one such file, and need not wait for each other.
+Result<Fd> lock_startup(const std::string& name, int timeout_s) {
+  VS_TRY(make_dirs(Paths::get().locks));
+  auto lock = lock_file_shared(startup_lock_path(name), timeout_s);
+  if (lock || lock.error().code() == Errc::Busy) return lock;
+  // Somebody else's file there, or no place for one: nothing that could stop a guest.
+  debug("{}", lock.error().message());
+  return Fd{};
+}
+
+}  // namespace
+
 Result<RunDir> RunDir::lock(const std::string& name, int timeout_s, std::string_view prefix) {
   VS_TRY(check_name(name));
   std::string const locks = Paths::get().run + "/lock";
   VS_TRY(make_dirs(locks));
   auto lock = lock_file(fmt::format("{}/{}{}", locks, prefix, name), timeout_s);
   if (!lock) return std::move(lock).error().context(fmt::format("guest '{}'", name));
-  return RunDir{name, std::move(*lock)};
+  Fd startup;
+  if (prefix.empty()) startup = VS_TRY(lock_startup(name, timeout_s), "guest '{}'", name);
+  return RunDir{name, std::move(*lock), std::move(startup)};
 }
 
 Result<std::optional<RunState>> RunDir::read_state(const std::string& name) {

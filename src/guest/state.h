@@ -53,9 +53,11 @@ class RunDir {
   static Result<std::optional<RunState>> read_state(const std::string& name);
 
  private:
-  RunDir(std::string name, Fd lock) : name_{std::move(name)}, lock_{std::move(lock)} {}
+  RunDir(std::string name, Fd lock, Fd startup)
+      : name_{std::move(name)}, lock_{std::move(lock)}, startup_{std::move(startup)} {}
   std::string name_;
   Fd lock_;
+  Fd startup_;  // what util-vserver's tools would lock
 };
 
 std::string run_path(const std::string& name, const std::string& file);

@@ -20,6 +20,7 @@
 #include "guest/exec.h"
 #include "guest/network.h"
 #include "guest/paths.h"
+#include "guest/run_files.h"
 #include "guest/units.h"
 #include "limit/apply.h"
 #include "sys/file.h"
@@ -217,6 +218,8 @@ constexpr std::array kClearSteps{
                   if (c.state) release_xid(c.run.name(), c.state->xid);
                   return Status{};
                 },
+                nullptr},
+    Step<Clear>{"clear-run-files", [](Clear& c) { return remove_run_files(c.run.name(), c.state); },
                 nullptr},
     Step<Clear>{"clear-run", [](Clear& c) { return c.run.clear(); }, nullptr},
 };

@@ -182,32 +182,54 @@ Result<std::vector<DirEntry>> read_entries(FdRef dir) {
 
 namespace {
 
-Result<bool> set_lock(FdRef fd, const std::string& path) {
+Result<bool> set_lock(FdRef fd, const std::string& path, short type) {
   struct flock lock {};
-  lock.l_type = F_WRLCK;
+  lock.l_type = type;
   lock.l_whence = SEEK_SET;
   if (::fcntl(fd.get(), F_OFD_SETLK, &lock) == 0) return true;
   if (errno == EAGAIN || errno == EACCES) return false;
   return Error::system(errno, "lock {}", path);
 }
 
-}  // namespace
-
-Result<Fd> try_lock_file(const std::string& path) {
-  Fd fd = VS_TRY(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
-  if (!VS_TRY(set_lock(fd, path))) return Fd{};
-  return fd;
-}
-
-Result<Fd> lock_file(const std::string& path, int timeout_s) {
-  // A blocking open-file-description lock has no timeout of its own: poll, 20 times a second.
+// A blocking open-file-description lock has no timeout of its own: poll, 20 times a second.
+Result<Fd> poll_lock(Result<Fd> (*lock)(const std::string&), const std::string& path,
+                     int timeout_s) {
   for (int tries = 0; tries <= timeout_s * 20; ++tries) {
-    Fd fd = VS_TRY(try_lock_file(path));
+    Fd fd = VS_TRY(lock(path));
     if (fd) return fd;
     timespec const nap{0, 50'000'000};
     ::nanosleep(&nap, nullptr);
   }
   return Error::make(Errc::Busy, "another command holds {} since {} s", path, timeout_s);
+}
+
+Result<Fd> try_lock_shared(const std::string& path) {
+  auto opened = open_path(path, O_RDONLY | O_NOFOLLOW);
+  if (!opened && opened.error().sys() == ENOENT)
+    opened = open_path(path, O_RDONLY | O_CREAT | O_NOFOLLOW, 0644);
+  Fd fd = VS_TRY(std::move(opened));
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return Error::system(errno, "stat {}", path);
+  if (st.st_uid != ::geteuid())
+    return Error::system(EPERM, "{} belongs to uid {}", path, st.st_uid);
+  if (!VS_TRY(set_lock(fd, path, F_RDLCK))) return Fd{};
+  return fd;
+}
+
+}  // namespace
+
+Result<Fd> try_lock_file(const std::string& path) {
+  Fd fd = VS_TRY(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+  if (!VS_TRY(set_lock(fd, path, F_WRLCK))) return Fd{};
+  return fd;
+}
+
+Result<Fd> lock_file(const std::string& path, int timeout_s) {
+  return poll_lock(try_lock_file, path, timeout_s);
+}
+
+Result<Fd> lock_file_shared(const std::string& path, int timeout_s) {
+  return poll_lock(try_lock_shared, path, timeout_s);
 }
 
 }  // namespace vs

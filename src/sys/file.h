@@ -73,5 +73,8 @@ Status remove_tree_at(FdRef dir, const std::string& name,
 // descriptor is closed. `try_` gives an empty Fd when somebody else holds it.
 Result<Fd> try_lock_file(const std::string& path);
 Result<Fd> lock_file(const std::string& path, int timeout_s);
+// Keeps writers out, not other readers. Made when it is not there; fails with EPERM when it is not
+// root's, as anybody's may be in a directory that all may write to.
+Result<Fd> lock_file_shared(const std::string& path, int timeout_s);
 
 }  // namespace vs
