@@ -111,6 +111,9 @@ Error fetch_error(const Build& b, const std::string& tool, const Ended& ended) {
 
 Status fetch(Build& b, bool mmdebstrap) {
   auto const argv = mmdebstrap ? mmdebstrap_arguments(b) : debootstrap_arguments(b);
+  // They work with the host's ids, and not all of them set the owner of the root itself.
+  if (::chown(b.draft.tree.c_str(), 0, 0) != 0)
+    return Error::system(errno, "chown {}", b.draft.tree);
   info("{}: fetching {} from {}", argv[0], b.request.distribution, mirror_of(b.request));
   FetchView view{b};
   auto const tick = [&]() -> Status {
