@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -111,6 +112,13 @@ Status give(Netlink& netlink, std::string_view dev, std::string_view address) {
   return netlink.add_address(link, request);
 }
 
+// Without the link-local ones, which come by themselves some time after a link is up.
+Result<std::size_t> addresses_in_use(Netlink& host) {
+  auto const all = VS_TRY(host.addresses());
+  return static_cast<std::size_t>(
+      std::count_if(all.begin(), all.end(), [](const LinkAddress& one) { return one.global; }));
+}
+
 HostAddress wanted(std::string_view text, std::string dev) {
   HostAddress result;
   result.address = parse_address(text).value();
@@ -146,7 +154,7 @@ TEST(PrivateMode, HostAndGuestReachEachOther) {
         28700, {wanted("10.9.0.5/24", ""), wanted("2001:db8:9::5/64", ""), wanted("10.9.0.6", "")}};
     VS_TRY(give(host, "lo", "10.8.0.1/32"));
     VS_TRY(give(host, "lo", "2001:db8:8::1"));
-    auto const before = VS_TRY(host.addresses());
+    auto const before = VS_TRY(addresses_in_use(host));
     auto const warnings = VS_TRY(connect_private(host, guest, net));
     VS_TRY(expect(warnings.size() == 2, "warnings about forwarding"));
     VS_TRY(expect(warnings[0].ends_with("sysctl net.ipv4.ip_forward=1"), warnings[0]));
@@ -160,7 +168,7 @@ TEST(PrivateMode, HostAndGuestReachEachOther) {
     disconnect_private(host, net);
     disconnect_private(host, net);
     VS_TRY(expect(!VS_TRY(host.find_link("vs28700")), "link is gone"));
-    VS_TRY(expect(VS_TRY(host.addresses()).size() == before.size(), "addresses are gone"));
+    VS_TRY(expect(VS_TRY(addresses_in_use(host)) == before, "addresses are gone"));
     auto const routes = VS_TRY(read_file("/proc/net/route"));
     VS_TRY(expect(routes.find("vs28700") == std::string::npos, routes));
     // The same again: nothing is in the way.
@@ -263,7 +271,7 @@ TEST(HostMode, RemovesOnlyWhatItAdded) {
   expect_in_host([]() -> Status {
     auto host = VS_TRY(Netlink::open());
     auto const lan = VS_TRY(make_lan(host));
-    auto const before = VS_TRY(host.addresses()).size();
+    auto const before = VS_TRY(addresses_in_use(host));
     std::vector<HostAddress> all{wanted("192.0.2.1/24", "lan0"), wanted("192.0.2.3/24", "lan0"),
                                  wanted("198.51.100.3/24", "lan0"),
                                  wanted("2001:db8::3/64", "lan0"), wanted("203.0.113.1", "")};
@@ -272,11 +280,11 @@ TEST(HostMode, RemovesOnlyWhatItAdded) {
     auto const added = VS_TRY(add_host_addresses(host, all));
     VS_TRY(expect(added.size() == 3, "three are new"));
     VS_TRY(expect(format_added(added[0]) == "lan0 192.0.2.3/24", format_added(added[0])));
-    VS_TRY(expect(VS_TRY(host.addresses()).size() == before + 3, "three more"));
+    VS_TRY(expect(VS_TRY(addresses_in_use(host)) == before + 3, "three more"));
     VS_TRY(expect(VS_TRY(add_host_addresses(host, all)).empty(), "all there already"));
     remove_host_addresses(host, added);
     remove_host_addresses(host, added);
-    return expect(VS_TRY(host.addresses()).size() == before, "as before");
+    return expect(VS_TRY(addresses_in_use(host)) == before, "as before");
   });
 }
 
@@ -288,9 +296,9 @@ TEST(HostMode, KeepsOtherAddressesOfTheSubnet) {
     std::vector<HostAddress> const second{wanted("198.51.100.4/24", "lan0")};
     auto const added = VS_TRY(add_host_addresses(host, first));
     VS_TRY(add_host_addresses(host, second));
-    auto const before = VS_TRY(host.addresses()).size();
+    auto const before = VS_TRY(addresses_in_use(host));
     remove_host_addresses(host, added);
-    return expect(VS_TRY(host.addresses()).size() == before - 1, "the second stays");
+    return expect(VS_TRY(addresses_in_use(host)) == before - 1, "the second stays");
   });
 }
 
@@ -298,14 +306,14 @@ TEST(HostMode, FailureUndoesEverything) {
   expect_in_host([]() -> Status {
     auto host = VS_TRY(Netlink::open());
     auto const lan = VS_TRY(make_lan(host));
-    auto const before = VS_TRY(host.addresses()).size();
+    auto const before = VS_TRY(addresses_in_use(host));
     std::vector<HostAddress> const all{wanted("192.0.2.3/24", "lan0"), wanted("10.0.0.1", "no0")};
     auto const done = add_host_addresses(host, all);
     VS_TRY(expect(!done, "fails"));
     VS_TRY(expect(
         done.error().message() == "address 10.0.0.1/32 on 'no0': there is no network device 'no0'",
         done.error().message()));
-    return expect(VS_TRY(host.addresses()).size() == before, "as before");
+    return expect(VS_TRY(addresses_in_use(host)) == before, "as before");
   });
 }
 
