@@ -68,12 +68,12 @@ static __always_inline int vs_is_trusted(struct __sk_buff *skb, const struct bpf
 
 /*
  * The kernel chooses the source of a ping socket without asking anybody: the host's first address.
- * Such a packet gets a mark, and its source from vs_leave() on the device.
+ * Such a packet gets a mark, and its source from vs_leave() on the device. Raw ICMP sockets, which
+ * only programs with CAP_NET_RAW over the host's network have, are treated alike.
  */
 static __always_inline int vs_is_ping(const struct bpf_sock *sk)
 {
-	return sk->type == VS_SOCK_DGRAM &&
-	       (sk->protocol == VS_IPPROTO_ICMP || sk->protocol == VS_IPPROTO_ICMPV6);
+	return sk->protocol == VS_IPPROTO_ICMP || sk->protocol == VS_IPPROTO_ICMPV6;
 }
 
 static __always_inline int vs_guard4(struct __sk_buff *skb, const struct bpf_sock *sk,

@@ -214,7 +214,6 @@ static __always_inline __u32 vs_source_for6(const struct vs_context *c, const st
 enum {
 	VS_AF_INET = 2,
 	VS_AF_INET6 = 10,
-	VS_SOCK_DGRAM = 2,
 	VS_SOCK_RAW = 3,
 	VS_IPPROTO_ICMP = 1,
 	VS_IPPROTO_TCP = 6,
