@@ -41,12 +41,13 @@ int mount_v2() {
 }
 int others_v2() {
   if (int const err = mount_v2(); err != 0) return err;
-  return result(access((at + "/vserver.slice").c_str(), F_OK));
+  return result(access((at + "/" + argument("parent")).c_str(), F_OK));
 }
 int above_v2() {
   if (int const err = mount_v2(); err != 0) return err;
   int const dir = open(at.c_str(), O_RDONLY | O_DIRECTORY);
-  return result(openat(dir, is_control ? "vserver.slice" : "../vserver.slice", O_RDONLY));
+  std::string const parent = argument("parent");
+  return result(openat(dir, (is_control ? parent : "../" + parent).c_str(), O_RDONLY));
 }
 // A freezer, a kill switch and limits of the guest's own root are the context's.
 int limit_v2() {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Takes as much of one thing as it gets, says how many, and holds it until it is killed.
- * Usage: hog files|ptys|inotify|sockets|forks|semaphores | hog memory MIB | hog burn PROCESSES SECONDS
- *        hog write FILE MIB | hog nice (raises its priority, and exits) */
+ * Usage: hog files|ptys|inotify|sockets|forks|semaphores | hog memory MIB | hog burn PROCESSES
+ * SECONDS hog write FILE MIB | hog nice (raises its priority, and exits) */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -17,99 +17,95 @@
 #include <time.h>
 #include <unistd.h>
 
-static int take_file(void) { return open("/dev/null", O_RDONLY); }
-static int take_pty(void) { return open("/dev/pts/ptmx", O_RDWR | O_NOCTTY); }
-static int take_inotify(void) { return inotify_init1(0); }
-static int take_socket(void) { return socket(AF_INET, SOCK_DGRAM, 0); }
-static int take_semaphore(void) { return semget(IPC_PRIVATE, 1, 0600); }
-static int take_process(void)
-{
-	int pid = fork();
-	if (pid == 0)
-		for (;;)
-			pause();
-	return pid;
+static int take_file(void) {
+  return open("/dev/null", O_RDONLY);
+}
+static int take_pty(void) {
+  return open("/dev/pts/ptmx", O_RDWR | O_NOCTTY);
+}
+static int take_inotify(void) {
+  return inotify_init1(0);
+}
+static int take_socket(void) {
+  return socket(AF_INET, SOCK_DGRAM, 0);
+}
+static int take_semaphore(void) {
+  return semget(IPC_PRIVATE, 1, 0600);
+}
+static int take_process(void) {
+  int pid = fork();
+  if (pid == 0)
+    for (;;)
+      pause();
+  return pid;
 }
 
 static const struct {
-	const char *name;
-	int (*take)(void);
+  const char* name;
+  int (*take)(void);
 } things[] = {
-	{"files", take_file},	  {"ptys", take_pty},	    {"inotify", take_inotify},
-	{"sockets", take_socket}, {"forks", take_process},  {"semaphores", take_semaphore},
+    {"files", take_file},     {"ptys", take_pty},      {"inotify", take_inotify},
+    {"sockets", take_socket}, {"forks", take_process}, {"semaphores", take_semaphore},
 };
 
-static _Noreturn void hold(const char *what, long n, int err)
-{
-	printf("%s %ld %s\n", what, n, strerrorname_np(err));
-	fflush(stdout);
-	close(1);
-	close(2);
-	for (;;)
-		pause();
+static _Noreturn void hold(const char* what, long n, int err) {
+  printf("%s %ld %s\n", what, n, strerrorname_np(err));
+  fflush(stdout);
+  close(1);
+  close(2);
+  for (;;)
+    pause();
 }
 
-static int burn(int processes, double seconds)
-{
-	struct timespec start, now;
-	for (int i = 1; i < processes; i++)
-		if (fork() == 0)
-			break;
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	do {
-		for (volatile int i = 0; i < 100000; i++)
-			;
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 < seconds);
-	while (wait(NULL) > 0)
-		;
-	return 0;
+static int burn(int processes, double seconds) {
+  struct timespec start, now;
+  for (int i = 1; i < processes; i++)
+    if (fork() == 0) break;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  do {
+    for (volatile int i = 0; i < 100000; i++)
+      ;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+  } while ((double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9 <
+           seconds);
+  while (wait(NULL) > 0)
+    ;
+  return 0;
 }
 
-static int take_memory(long mib)
-{
-	for (long i = 0; i < mib; i++) {
-		char *p = malloc(1 << 20);
-		if (!p)
-			hold("memory", i, errno);
-		memset(p, 1, 1 << 20);
-	}
-	printf("memory %ld none\n", mib);
-	return 0;
+static int take_memory(long mib) {
+  for (long i = 0; i < mib; i++) {
+    char* p = malloc(1 << 20);
+    if (!p) hold("memory", i, errno);
+    memset(p, 1, 1 << 20);
+  }
+  printf("memory %ld none\n", mib);
+  return 0;
 }
 
-static int write_file(const char *path, long mib)
-{
-	static char block[1 << 20];
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	for (long i = 0; i < mib; i++)
-		if (write(fd, block, sizeof block) != (ssize_t)sizeof block)
-			return 1;
-	return fsync(fd) != 0;
+static int write_file(const char* path, long mib) {
+  static char block[1 << 20];
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  for (long i = 0; i < mib; i++)
+    if (write(fd, block, sizeof block) != (ssize_t)sizeof block) return 1;
+  return fsync(fd) != 0;
 }
 
-int main(int argc, char **argv)
-{
-	const char *what = argc > 1 ? argv[1] : "";
-	struct rlimit files;
+int main(int argc, char** argv) {
+  const char* what = argc > 1 ? argv[1] : "";
+  struct rlimit files;
 
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max; /* a hog is not modest */
-	setrlimit(RLIMIT_NOFILE, &files);
-	if (argc == 4 && !strcmp(what, "burn"))
-		return burn(atoi(argv[2]), atof(argv[3]));
-	if (argc == 3 && !strcmp(what, "memory"))
-		return take_memory(atol(argv[2]));
-	if (argc == 4 && !strcmp(what, "write"))
-		return write_file(argv[2], atol(argv[3]));
-	if (!strcmp(what, "nice"))
-		return setpriority(PRIO_PROCESS, 0, -5) != 0;
-	for (size_t i = 0; i < sizeof things / sizeof things[0]; i++) {
-		if (strcmp(what, things[i].name))
-			continue;
-		for (long n = 0;; n++)
-			if (things[i].take() < 0)
-				hold(what, n, errno);
-	}
-	return 2;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max; /* a hog is not modest */
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (argc == 4 && !strcmp(what, "burn")) return burn(atoi(argv[2]), atof(argv[3]));
+  if (argc == 3 && !strcmp(what, "memory")) return take_memory(atol(argv[2]));
+  if (argc == 4 && !strcmp(what, "write")) return write_file(argv[2], atol(argv[3]));
+  if (!strcmp(what, "nice")) return setpriority(PRIO_PROCESS, 0, -5) != 0;
+  for (size_t i = 0; i < sizeof things / sizeof things[0]; i++) {
+    if (strcmp(what, things[i].name)) continue;
+    for (long n = 0;; n++)
+      if (things[i].take() < 0) hold(what, n, errno);
+  }
+  return 2;
 }
