@@ -84,7 +84,8 @@ class Rig:
         entries = {
             "context": str(FIRST_XID + len(self.guests)), "net/mode": net,
             "seccomp": "on" if seccomp else "off", "userns": "on" if userns else "off",
-            "apps/init/cmd.start": init, "apps/vshelper/sync-timeout": "1",
+            "apps/init/style": "plain", "apps/init/cmd.start": init,
+            "apps/vshelper/sync-timeout": "1",
         }
         for path, text in entries.items():
             (conf / path).write_text(text.rstrip("\n") + "\n")

@@ -48,24 +48,38 @@ void emit(Program& program, std::uint8_t code, std::uint8_t dst, std::uint8_t sr
   program.push_back(insn);
 }
 
-// struct bpf_cgroup_dev_ctx: access_type (type in the low half), major, minor.
+// struct bpf_cgroup_dev_ctx: access_type (type in the low half), major, minor. One comparison for
+// each device and one way out: a start pays for what the verifier has to walk.
 Program device_program() {
+  constexpr std::uint32_t kMinorBits = 20;  // of a dev_t in the kernel
   Program program;
+  auto const compare = [&](std::uint8_t code, std::uint8_t reg, std::size_t left,
+                           std::int32_t imm) {
+    emit(program, code, reg, 0, static_cast<std::int16_t>(left), imm);
+  };
   emit(program, BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, 0, 0);
   emit(program, BPF_ALU | BPF_AND | BPF_K, BPF_REG_2, 0, 0, 0xffff);
   emit(program, BPF_LDX | BPF_MEM | BPF_W, BPF_REG_3, BPF_REG_1, 4, 0);
   emit(program, BPF_LDX | BPF_MEM | BPF_W, BPF_REG_4, BPF_REG_1, 8, 0);
   emit(program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0);
-  emit(program, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_2, 0, 1, BPF_DEVCG_DEV_CHAR);
+  compare(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_2, 1, BPF_DEVCG_DEV_CHAR);
   emit(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-  for (auto const& device : kAllowed) {
-    std::int16_t const skip = device.minor < 0 ? 2 : 3;
-    emit(program, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_3, 0, skip,
-         static_cast<std::int32_t>(device.major));
-    if (device.minor >= 0) emit(program, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, 2, device.minor);
-    emit(program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1);
-    emit(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+  emit(program, BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_5, BPF_REG_3, 0, 0);
+  emit(program, BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_5, 0, 0, kMinorBits);
+  emit(program, BPF_ALU64 | BPF_OR | BPF_X, BPF_REG_5, BPF_REG_4, 0, 0);
+  for (std::size_t i = 0; i < kAllowed.size(); ++i) {
+    auto const& device = kAllowed[i];
+    std::size_t const to_allow = kAllowed.size() - i;  // over the others, and over the refusal
+    if (device.minor < 0) {
+      compare(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_3, to_allow,
+              static_cast<std::int32_t>(device.major));
+    } else {
+      compare(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_5, to_allow,
+              static_cast<std::int32_t>(device.major << kMinorBits) | device.minor);
+    }
   }
+  emit(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+  emit(program, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1);
   emit(program, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
   return program;
 }

@@ -127,8 +127,10 @@ std::optional<std::uint64_t> host_context_of(std::string_view item) {
 
 Result<std::vector<std::string>> describe_network(const GuestConfig& config, std::uint32_t xid) {
   auto const addresses = VS_TRY(plan(config));
-  if (config.net == NetMode::Private)
+  if (config.net == NetMode::Private) {
+    if (addresses.empty()) return std::vector<std::string>{};  // its namespace goes with it
     return std::vector<std::string>{format_private({xid, addresses})};
+  }
   auto items = VS_TRY(describe_addresses(addresses));
   auto const cgroup = VS_TRY(cgroup_of(config));
   if (config.net == NetMode::Host) {
@@ -161,6 +163,7 @@ Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid)
 }
 
 void undo_network(const std::vector<std::string>& items) noexcept {
+  if (items.empty()) return;
   auto netlink = Netlink::open();
   if (!netlink) return warn("take the network away: {}", netlink.error().message());
   for (std::string_view const item : items) {

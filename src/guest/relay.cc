@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <memory>
 #include <optional>
 
 #include <fmt/core.h>
@@ -92,7 +93,8 @@ class Signals {
 };
 
 struct Copy {
-  explicit Copy(Stream s) : stream{std::move(s)}, buffer(kBuffer) {
+  explicit Copy(Stream s)
+      : stream{std::move(s)}, buffer{std::make_unique_for_overwrite<char[]>(kBuffer)} {
     struct stat st {};
     if (::fstat(stream.to, &st) != 0) return;
     socket = S_ISSOCK(st.st_mode);
@@ -112,17 +114,16 @@ struct Copy {
   [[nodiscard]] bool done() const { return !open && pending() == 0; }
 
   void fill(int stop) {
-    auto const n = ::read(stream.from, buffer.data(), std::min(kBuffer, budget));
+    auto const n = ::read(stream.from, buffer.get(), std::min(kBuffer, budget));
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     begin = 0;
     end = n > 0 ? static_cast<std::size_t>(n) : 0;
     budget -= end;
     if (n <= 0 || budget == 0) open = false;
     if (stop < 0) return;
-    auto const* const found =
-        std::find(buffer.data(), buffer.data() + end, static_cast<char>(stop));
-    if (found == buffer.data() + end) return;
-    end = static_cast<std::size_t>(found - buffer.data());
+    auto const* const found = std::find(buffer.get(), buffer.get() + end, static_cast<char>(stop));
+    if (found == buffer.get() + end) return;
+    end = static_cast<std::size_t>(found - buffer.get());
     open = false;
     stopped = true;
   }
@@ -130,8 +131,8 @@ struct Copy {
   void flush() {
     auto const size = std::min(pending(), chunk);
     auto const n = socket
-                       ? ::send(stream.to, buffer.data() + begin, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                       : ::write(stream.to, buffer.data() + begin, size);
+                       ? ::send(stream.to, buffer.get() + begin, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : ::write(stream.to, buffer.get() + begin, size);
     if (n >= 0) {
       begin += static_cast<std::size_t>(n);
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -148,7 +149,7 @@ struct Copy {
 
   Stream stream;
   Fd anew;
-  std::vector<char> buffer;
+  std::unique_ptr<char[]> buffer;  // not cleared: a page that no byte reaches is never touched
   std::size_t begin = 0;
   std::size_t end = 0;
   std::size_t chunk = kAtomic;

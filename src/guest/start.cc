@@ -188,7 +188,7 @@ void drop_cgroup(Start& s) noexcept {
 
 Status plan_network(Start& s) {
   s.state.cleanup = VS_TRY(describe_network(s.config, s.state.xid));
-  return s.run.write(s.state);
+  return s.state.cleanup.empty() ? Status{} : s.run.write(s.state);
 }
 
 void drop_run_files(Start& s) noexcept {

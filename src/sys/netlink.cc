@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <type_traits>
 
@@ -134,16 +135,17 @@ Status parse_ack(const nlmsghdr& header, Bytes body, std::string_view what) {
 }
 
 Result<std::vector<std::uint8_t>> receive(FdRef socket, std::string_view what) {
-  std::vector<std::uint8_t> buffer(1U << 16U);
+  constexpr std::size_t kSize = 1U << 16U;
+  // Not cleared: most answers are one page.
+  auto const buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kSize);
   ssize_t got = -1;
   do {
-    got = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_TRUNC);
+    got = ::recv(socket.get(), buffer.get(), kSize, MSG_TRUNC);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return Error::system(errno, "{}: receive", what);
   auto const size = static_cast<std::size_t>(got);
-  if (size > buffer.size()) return Error::system(EMSGSIZE, "{}: receive", what);
-  buffer.resize(size);
-  return buffer;
+  if (size > kSize) return Error::system(EMSGSIZE, "{}: receive", what);
+  return std::vector<std::uint8_t>(buffer.get(), buffer.get() + size);
 }
 
 // Sends a request and hands the body of every message of the answer to on_message.

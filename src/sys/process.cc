@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,13 +20,37 @@
 
 namespace vs {
 
-Result<Fd> make_sealed(const char* name, std::string_view bytes) {
+namespace {
+
+Result<Fd> sealable(const char* name) {
   Fd fd{::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)};
   if (!fd) return Error::system(errno, "memfd {}", name);
-  VS_TRY(write_all(fd, bytes, name));
+  return fd;
+}
+
+Result<Fd> seal(Fd fd, const char* name) {
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
     return Error::system(errno, "seal {}", name);
   return fd;
+}
+
+}  // namespace
+
+Result<Fd> make_sealed(const char* name, std::string_view bytes) {
+  Fd fd = VS_TRY(sealable(name));
+  VS_TRY(write_all(fd, bytes, name));
+  return seal(std::move(fd), name);
+}
+
+Result<Fd> seal_copy(const char* name, FdRef file, std::size_t size) {
+  Fd fd = VS_TRY(sealable(name));
+  off_t at = 0;
+  while (static_cast<std::size_t>(at) < size) {
+    auto const n = ::sendfile(fd.get(), file.get(), &at, size - static_cast<std::size_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Error::system(n < 0 ? errno : EIO, "copy {}", name);
+  }
+  return seal(std::move(fd), name);
 }
 
 Child::~Child() {
@@ -63,15 +88,32 @@ struct ChildError {
   std::int32_t err;
 };
 
-[[noreturn]] void child_fail(int fd, ChildStep step) noexcept {
+// Neither has frames that a sanitizer could mistake for the parent's, whose memory they run in.
+#define VS_BARE [[gnu::noinline, gnu::no_sanitize("address", "undefined")]]
+
+VS_BARE [[noreturn]] void child_fail(int fd, ChildStep step) noexcept {
   ChildError const error{step, errno};
   [[maybe_unused]] auto const n = ::write(fd, &error, sizeof error);
   ::_exit(127);
 }
 
-// Runs in the child. System calls only: no allocation, no locks, no logging, no glibc function
-// that uses a cached thread id.
-[[noreturn, gnu::noinline]] void child_main(const ChildArgs& a) noexcept {
+// The parent's handlers must not run in the child; what is ignored stays so, as after fork(2).
+VS_BARE void forget_handlers() noexcept {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction now;
+    if (::sigaction(signal, nullptr, &now) != 0 || now.sa_handler == SIG_IGN ||
+        now.sa_handler == SIG_DFL)
+      continue;
+    now.sa_handler = SIG_DFL;
+    now.sa_flags = 0;
+    ::sigaction(signal, &now, nullptr);
+  }
+}
+
+// Runs in the child, in the parent's memory and with all signals blocked. System calls only: no
+// allocation, no locks, no logging, no glibc function that uses a cached thread id.
+VS_BARE [[noreturn]] void child_main(const ChildArgs& a) noexcept {
+  forget_handlers();
   sigset_t none;
   ::sigemptyset(&none);
   if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) child_fail(a.error_fd, ChildStep::Signals);
@@ -81,6 +123,45 @@ struct ChildError {
   }
   ::syscall(SYS_execveat, a.exe, "", a.argv, a.envp, AT_EMPTY_PATH);
   child_fail(a.error_fd, ChildStep::Exec);
+}
+
+VS_BARE int enter_child(void* args) {
+  child_main(*static_cast<const ChildArgs*>(args));
+}
+
+struct Born {
+  pid_t pid;
+  int pidfd;
+};
+
+// vfork(2) with a stack of its own: no page is copied, and the parent goes on after the exec.
+Result<Born> born_here(ChildArgs& args) {
+  alignas(16) std::array<char, 16384> stack;  // not cleared
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  Born out{-1, -1};
+  out.pid = ::clone(enter_child, stack.data() + stack.size(),
+                    CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &args, &out.pidfd);
+  int const err = errno;
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (out.pid < 0) return Error::system(err, "clone");
+  return out;
+}
+
+// clone(2) cannot do this.
+Result<Born> born_in_cgroup(const ChildArgs& args, int cgroup) {
+  Born out{-1, -1};
+  clone_args request{};
+  request.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
+  request.pidfd = reinterpret_cast<std::uint64_t>(&out.pidfd);
+  request.exit_signal = SIGCHLD;
+  request.cgroup = static_cast<std::uint64_t>(cgroup);
+  out.pid = static_cast<pid_t>(::syscall(SYS_clone3, &request, sizeof request));
+  if (out.pid == 0) child_main(args);
+  if (out.pid < 0) return Error::system(errno, "clone");
+  return out;
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -134,21 +215,10 @@ Result<Child> spawn(const SpawnPlan& plan) {
   if (!error_fd || !exe) return Error::system(errno, "duplicate descriptor");
   auto const argv = pointers(plan.argv);
   auto const envp = pointers(plan.envp);
-  ChildArgs const args{exe.get(),  argv.data(),      envp.data(),   fds.data(),
-                       fds.size(), plan.new_session, error_fd.get()};
-  int pidfd = -1;
-  clone_args request{};
-  request.flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-  request.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
-  request.exit_signal = SIGCHLD;
-  if (plan.cgroup >= 0) {
-    request.flags |= CLONE_INTO_CGROUP;
-    request.cgroup = static_cast<std::uint64_t>(plan.cgroup);
-  }
-  auto const pid = static_cast<pid_t>(::syscall(SYS_clone3, &request, sizeof request));
-  if (pid == 0) child_main(args);
-  if (pid < 0) return Error::system(errno, "clone");
-  Child child{pid, Fd{pidfd}};
+  ChildArgs args{exe.get(),  argv.data(),      envp.data(),   fds.data(),
+                 fds.size(), plan.new_session, error_fd.get()};
+  auto const born = VS_TRY(plan.cgroup < 0 ? born_here(args) : born_in_cgroup(args, plan.cgroup));
+  Child child{born.pid, Fd{born.pidfd}};
   write_end.reset();
   error_fd.reset();
   VS_TRY(read_error(read_end));

@@ -16,6 +16,8 @@ namespace vs {
 
 // A memfd with this content that nobody can change any more (memfd_create(2), all seals).
 Result<Fd> make_sealed(const char* name, std::string_view bytes);
+// The same of the first `size` bytes of a file, which do not pass through this process.
+Result<Fd> seal_copy(const char* name, FdRef file, std::size_t size);
 
 // What to start and how.
 struct SpawnPlan {
