@@ -103,6 +103,18 @@ Status make_another_machine(const Build& build) {
   Fd const root = VS_TRY(open_path(build.draft.tree, O_PATH | O_DIRECTORY));
   auto const etc = open_at(root, "etc", O_RDONLY | O_DIRECTORY, Resolve::InRoot);
   if (!etc) return {};
+  // systemd would take the old id from here again; whoever needs these makes them anew.
+  for (const char* file : {"var/lib/dbus/machine-id", "var/lib/systemd/random-seed"}) {
+    std::string_view const path = file;
+    auto const slash = path.rfind('/');
+    auto const dir =
+        open_at(root, std::string{path.substr(0, slash)}, O_RDONLY | O_DIRECTORY, Resolve::InRoot);
+    struct stat st {};
+    const char* name = file + slash + 1;
+    if (!dir || ::fstatat(dir->get(), name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+      continue;
+    if (::unlinkat(dir->get(), name, 0) != 0) return Error::system(errno, "unlink {}", file);
+  }
   for (auto const& [name, text] :
        {std::pair{"machine-id", std::string{}}, std::pair{"hostname", build.draft.name + "\n"}}) {
     struct stat st {};

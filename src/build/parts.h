@@ -58,8 +58,8 @@ Error work_error(const Build& build, std::string_view what, const Ended& ended);
 //   keep   an existing file that is not empty stays
 Status put_file(const Build& build, const std::string& path, const std::string& text,
                 unsigned mode = 0644, bool keep = false);
-// Empties /etc/machine-id and names the guest in /etc/hostname when the tree has them: a copy is
-// another machine.
+// A copy is another machine: empties /etc/machine-id, takes away dbus' copy of it and systemd's
+// random seed, and names the guest in /etc/hostname, when the tree has them.
 Status make_another_machine(const Build& build);
 
 }  // namespace vs
