@@ -4,7 +4,7 @@
 // which cleans up or restarts. SIGHUP: continues as the installed program (upgrade).
 //   vs-guard 1 VSERVER NAME INIT_PID LOG_FILE READY_FILE      1: version of this protocol
 // Descriptors: 3 the console's master, 4 the readiness socket, 5 the console's listening socket,
-// 6 a pidfd of init; each may be absent.
+// 6 a pidfd of init. Each may be absent; without the last one init has ended already.
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -158,6 +158,15 @@ int end_status(pid_t init) {
   return -1;
 }
 
+// What was said last, for the log: as much as a terminal holds, however fast others go on.
+void drain_console() {
+  for (int i = 0; i < 64; ++i) {
+    pollfd console{kConsole, POLLIN, 0};
+    if (poll(&console, 1, 0) != 1 || (console.revents & POLLIN) == 0) return;
+    read_console();
+  }
+}
+
 // Until init has ended, or SIGHUP asks for an upgrade.
 void run(const char* ready_path) {
   sigset_t open_mask;
@@ -170,7 +179,7 @@ void run(const char* ready_path) {
   watch(kFdNotify, kNotify);
   watch(kFdListen, kListen);
   watch(kFdInit, kInit);
-  while (!upgrade) {
+  while (!upgrade && fds[kFdInit].fd >= 0) {
     bool const idle_console = fds[kFdConsole].fd == -2;
     timespec const again{0, 200'000'000};
     if (ppoll(fds, kFdClient + kClients, idle_console ? &again : nullptr, &open_mask) < 0) continue;
@@ -207,6 +216,9 @@ int main(int argc, char** argv) {
     execv(argv[0], argv);
     run(argv[6]);  // the program is not there just now: go on as the old one
   }
+  for (int i = 0; i < 16 && has_fd(kNotify); ++i)
+    read_notify(argv[6]);
+  drain_console();
   char text[16];
   snprintf(text, sizeof text, "%d", end_status(static_cast<pid_t>(atol(argv[4]))));
   for (int const sig : {SIGHUP, SIGINT, SIGTERM, SIGPIPE})

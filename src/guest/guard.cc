@@ -120,6 +120,15 @@ Status redirect_output(const std::string& log) {
   return {};
 }
 
+// A pidfd of init; none of one that has ended already, whose status the guard then asks for at
+// once.
+Result<Fd> open_init(const ProcessId& init) {
+  if (init.start_time == 0) return Fd{};
+  auto fd = open_process(init);
+  if (!fd && fd.error().sys() == ESRCH) return Fd{};
+  return fd;
+}
+
 }  // namespace
 
 Status become_guard(const RunDir& run, RunState& state, const GuardFds& fds) {
@@ -131,7 +140,7 @@ Status become_guard(const RunDir& run, RunState& state, const GuardFds& fds) {
     listener = VS_TRY(listen_console(name));
     all.listen = listener.get();
   }
-  Fd const init = state.init.start_time != 0 ? VS_TRY(open_process(state.init)) : Fd{};
+  Fd const init = VS_TRY(open_init(state.init));
   state.guard = VS_TRY(identify(::getpid()));
   VS_TRY(run.write(state));
   std::string const logs = fmt::format("{}/log", Paths::get().cache);

@@ -350,9 +350,15 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
   return error;
 }
 
-// A guest without an init has started when its start command has ended well.
+// A guest without an init has started when its start command has ended well; one with an init as
+// soon as that runs, whatever it does then.
 Status wait_for_command(const GuestConfig& config) {
-  if (config.style->own_init) return {};
+  if (config.style->own_init) {
+    if (!is_running(config.name))
+      warn("guest '{0}': its init has ended already; 'vserver {0} logs' shows what it said",
+           config.name);
+    return {};
+  }
   while (!exists(run_path(config.name, "ready"))) {
     if (!is_running(config.name))
       return Error::make(Errc::System,

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <optional>
 
@@ -27,6 +28,20 @@
 #include "sys/process.h"
 
 namespace vs {
+
+bool listens_for(std::string_view status, std::string_view wchan, int signal) {
+  if (wchan.find("sigtimedwait") != std::string_view::npos) return true;
+  for (std::string_view const key : {"\nSigBlk:\t", "\nSigCgt:\t"}) {
+    auto const at = status.find(key);
+    if (at == std::string_view::npos) continue;
+    auto const text = status.substr(at + key.size(), 16);
+    std::uint64_t mask = 0;
+    auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), mask, 16);
+    if (error == std::errc{} && ((mask >> static_cast<unsigned>(signal - 1)) & 1U) != 0)
+      return true;
+  }
+  return false;
+}
 
 namespace {
 
@@ -51,6 +66,32 @@ int shutdown_signal(int init_pid) {
     if (name == kind.program) return kind.signal();
   }
   return SIGINT;
+}
+
+std::int64_t monotonic_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// Tells init once, as soon as it listens: an init that was just started does not yet, and a second
+// signal means "at once" to many a program. False when it did not listen in time.
+Result<bool> shut_down(const ProcessId& id, std::int64_t timeout_ms) {
+  auto const init = open_process(id);
+  if (!init) return true;
+  for (auto const end = monotonic_ms() + timeout_ms;;) {
+    int const signal = shutdown_signal(id.pid);
+    auto const status = read_file(fmt::format("/proc/{}/status", id.pid));
+    auto const wchan = read_file(fmt::format("/proc/{}/wchan", id.pid));
+    if (status && listens_for(*status, wchan ? *wchan : std::string{}, signal)) {
+      auto const sent = signal_process(*init, signal);
+      if (!sent && sent.error().sys() != ESRCH) return sent.error();
+      return true;
+    }
+    if (monotonic_ms() >= end) return false;
+    pollfd ended{init->get(), POLLIN, 0};
+    if (::poll(&ended, 1, 20) > 0) return true;
+  }
 }
 
 void signal_all(const ContextCgroup& cgroup, int signal) {
@@ -109,12 +150,6 @@ Status run_stop_command(const std::string& name, const InitPlan& plan, int timeo
   return {};
 }
 
-std::int64_t monotonic_ms() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
-
 // Asks the guest to end, in the words of its style, and gives it the configured time.
 Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config) {
   auto const start = monotonic_ms();
@@ -123,12 +158,8 @@ Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfi
     VS_TRY(run_stop_command(config.name, *plan, config.stop_timeout_s));
   } else if (plan && !plan->own_init) {
     return {};  // nobody who could be asked
-  } else if (auto const init = open_process(state.init)) {
-    if (auto sent = signal_process(*init, shutdown_signal(state.init.pid));
-        !sent && sent.error().sys() != ESRCH)
-      return sent;
-  } else {
-    return {};
+  } else if (!VS_TRY(shut_down(state.init, config.stop_timeout_s * std::int64_t{1000}))) {
+    warn("guest '{}': its init listens for no signal to shut down", config.name);
   }
   auto const left = config.stop_timeout_s * std::int64_t{1000} - (monotonic_ms() - start);
   if (left <= 0) return {};

@@ -5,6 +5,7 @@
 
 #include "guest/paths.h"
 #include "guest/stage_plan.h"
+#include "guest/stop.h"
 #include "guest/usage.h"
 
 namespace vs {
@@ -48,6 +49,25 @@ TEST(StagePlan, EncodesStringsInOrder) {
   auto const text = bytes.substr(sizeof(stage::Header));
   EXPECT_EQ(text.substr(0, 8), std::string("/r\0\0\0/\0p", 8));
   EXPECT_EQ(bytes.size() % 8, 0U);
+}
+
+TEST(Stop, InitListensForWhatItCatchesOrBlocks) {
+  // systemd 252 blocks 38, RTMIN+4; another catches 12, USR2; busybox 1.35 waits for its signals.
+  std::string_view const systemd =
+      "SigQ:\t0/"
+      "1\nSigBlk:\t7fe3c0fe28014a03\nSigIgn:\t0000000000001000\nSigCgt:\t00000000000004ec\n";
+  EXPECT_TRUE(listens_for(systemd, "do_epoll_wait", 38));
+  EXPECT_TRUE(listens_for(systemd, "do_epoll_wait", 3));
+  EXPECT_FALSE(listens_for(systemd, "do_epoll_wait", 13));
+  std::string_view const other =
+      "SigQ:\t0/"
+      "1\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000800\n";
+  EXPECT_TRUE(listens_for(other, "0", 12));
+  EXPECT_FALSE(listens_for(other, "0", 10));
+  EXPECT_FALSE(listens_for(other, "0", 64));
+  EXPECT_FALSE(listens_for("\nSigBlk:\tnonsense\n", "", 1));
+  EXPECT_FALSE(listens_for("", "", 1));
+  EXPECT_TRUE(listens_for(other, "do_sigtimedwait.isra.0", 10));
 }
 
 TEST(Stat, FormatsOfTheOriginal) {
