@@ -105,12 +105,26 @@ Result<Fd> lock_startup(const std::string& name, int timeout_s) {
 
 }  // namespace
 
+namespace {
+
+// A run directory that cannot be written stops commands, not guests: the administrator should know.
+Error not_writable(Error error) {
+  int const cause = error.sys();
+  if (cause != ENOSPC && cause != EROFS && cause != EDQUOT) return error;
+  return std::move(error).hint(fmt::format("{} {}; guests that run go on",
+                                           cause == EROFS ? "remount for writing:" : "make room in",
+                                           Paths::get().run));
+}
+
+}  // namespace
+
 Result<RunDir> RunDir::lock(const std::string& name, int timeout_s, std::string_view prefix) {
   VS_TRY(check_name(name));
   std::string const locks = Paths::get().run + "/lock";
-  VS_TRY(make_dirs(locks));
+  if (auto made = make_dirs(locks); !made)
+    return not_writable(std::move(made).error()).context(fmt::format("guest '{}'", name));
   auto lock = lock_file(fmt::format("{}/{}{}", locks, prefix, name), timeout_s);
-  if (!lock) return std::move(lock).error().context(fmt::format("guest '{}'", name));
+  if (!lock) return not_writable(std::move(lock).error()).context(fmt::format("guest '{}'", name));
   Fd startup;
   if (prefix.empty()) startup = VS_TRY(lock_startup(name, timeout_s), "guest '{}'", name);
   return RunDir{name, std::move(*lock), std::move(startup)};
@@ -127,9 +141,13 @@ Result<std::optional<RunState>> RunDir::read_state(const std::string& name) {
 
 Status RunDir::write(const RunState& state) const {
   std::string const path = fmt::format("{}/guests/{}", Paths::get().run, name_);
-  VS_TRY(make_dirs(path));
-  Fd const dir = VS_TRY(open_path(path, O_RDONLY | O_DIRECTORY));
-  return replace_file_at(dir, "state", format_state(state));
+  auto done = make_dirs(path);
+  if (done) {
+    Fd const dir = VS_TRY(open_path(path, O_RDONLY | O_DIRECTORY));
+    done = replace_file_at(dir, "state", format_state(state));
+  }
+  if (!done) return not_writable(std::move(done).error());
+  return {};
 }
 
 Status RunDir::clear() const {

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "base/scope_exit.h"
+#include "base/test_seam.h"
 
 namespace vs {
 
@@ -115,6 +116,7 @@ Status replace_file_at(FdRef dir, const std::string& name, std::string_view cont
   ScopeExit remove_temp{[&]() noexcept { ::unlinkat(dir.get(), temp.c_str(), 0); }};
   VS_TRY(write_all(fd, content, name));
   if (durable && ::fsync(fd.get()) != 0) return Error::system(errno, "fsync {}", name);
+  VS_TRY(test_seam("replace"));
   if (::renameat(dir.get(), temp.c_str(), dir.get(), name.c_str()) != 0)
     return Error::system(errno, "rename {} to {}", temp, name);
   remove_temp.release();
