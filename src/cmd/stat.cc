@@ -43,6 +43,7 @@ constexpr Command kStat{
     .run = run_stat,
     .details =
         "One line for the host and for each running guest: processes, virtual and\n"
-        "resident memory, CPU time in user and kernel mode, time since the start."};
+        "resident memory, CPU time in user and kernel mode, time since the start.\n"
+        "CPU time includes that of processes which have ended."};
 
 }  // namespace vs

@@ -21,8 +21,26 @@ namespace vs {
 
 namespace {
 
-// Below this many guests another thread costs more than it saves.
+// Below this many another thread costs more than it saves.
 constexpr std::size_t kGuestsPerThread = 64;
+constexpr std::size_t kProcessesPerThread = 256;
+
+// Runs work(part, from, to) for parts of `count` items, the first in this thread.
+template <class Work>
+void in_parts(std::size_t parts, std::size_t count, const Work& work) {
+  std::vector<std::jthread> running;
+  std::size_t const share = (count + parts - 1) / parts;
+  for (std::size_t i = 1; i < parts; ++i)
+    running.emplace_back([&work, i, share, count] {
+      work(i, std::min(i * share, count), std::min((i + 1) * share, count));
+    });
+  work(0, 0, std::min(share, count));
+}
+
+std::size_t parts_of(std::size_t count, std::size_t per_thread) {
+  return std::clamp<std::size_t>(count / per_thread, 1,
+                                 std::max(1U, std::thread::hardware_concurrency()));
+}
 
 // Reads a kernel file without allocating; empty when it is gone.
 class SmallFile {
@@ -62,17 +80,18 @@ class Reader {
 
   // Adds the processes in the cgroup at `path` below `slice`, and in those below it.
   void add_cgroup(Usage& usage, std::vector<int>* pids, int slice, const std::string& path) {
-    auto const dir = open_at(FdRef::raw(slice), path, O_RDONLY | O_DIRECTORY, Resolve::Free);
-    if (!dir) return;
-    auto const first = procs_.read(dir->get(), "cgroup.procs");
+    std::string const procs = path + "/cgroup.procs";
+    auto const first = procs_.read(slice, procs.c_str());
     if (first.size() < 4000) {
       add_processes(usage, pids, first);
-    } else if (auto const all = read_file_at(*dir, "cgroup.procs", Resolve::Free, 64U << 20U)) {
+    } else if (auto const all = read_file_at(FdRef::raw(slice), procs, Resolve::Free, 64U << 20U)) {
       add_processes(usage, pids, *all);
     }
     struct stat st {};
     // The link count of a cgroup tells how many are below it.
-    if (::fstat(dir->get(), &st) != 0 || st.st_nlink <= 2) return;
+    if (::fstatat(slice, path.c_str(), &st, 0) != 0 || st.st_nlink <= 2) return;
+    auto const dir = open_at(FdRef::raw(slice), path, O_RDONLY | O_DIRECTORY, Resolve::Free);
+    if (!dir) return;
     auto const names = list_dir(*dir);
     if (!names) return;
     for (auto const& name : *names) {
@@ -87,42 +106,27 @@ class Reader {
     usage.system_ms = value_of(text, "system_usec ") / 1000;
   }
 
-  // A process of the host, times included.
-  void add_host_process(Usage& usage, const char* pid) {
+  void add_process(Usage& usage, int pid) {
+    ++usage.processes;
     std::array<char, 32> path{};
-    auto const end = fmt::format_to_n(path.data(), path.size() - 1, "{}/stat", pid);
+    auto const end = fmt::format_to_n(path.data(), path.size() - 1, "{}/statm", pid);
     *end.out = '\0';
     auto text = file_.read(proc_, path.data());
-    auto const close = text.rfind(')');
-    if (close == std::string_view::npos) return;
-    auto const fields = split_words(text.substr(close + 1));
-    if (fields.size() < 22) return;
-    auto const field = [&](std::size_t n) { return parse_decimal(fields[n]).value_or(0); };
-    ++usage.processes;
-    usage.user_ms += field(11) * tick_ms_;
-    usage.system_ms += field(12) * tick_ms_;
-    usage.vsz += field(20);
-    usage.rss += field(21) * page_;
+    usage.vsz += take_number(text) * page_;
+    usage.rss += take_number(text) * page_;
   }
 
  private:
   void add_processes(Usage& usage, std::vector<int>* pids, std::string_view list) {
     while (!list.empty()) {
-      auto const pid = take_number(list);
-      ++usage.processes;
-      if (pids != nullptr) pids->push_back(static_cast<int>(pid));
-      std::array<char, 32> path{};
-      auto const end = fmt::format_to_n(path.data(), path.size() - 1, "{}/statm", pid);
-      *end.out = '\0';
-      auto text = file_.read(proc_, path.data());
-      usage.vsz += take_number(text) * page_;
-      usage.rss += take_number(text) * page_;
+      auto const pid = static_cast<int>(take_number(list));
+      if (pids != nullptr) pids->push_back(pid);
+      add_process(usage, pid);
     }
   }
 
   int proc_;
   std::uint64_t page_ = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  std::uint64_t tick_ms_ = 1000U / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
   SmallFile procs_;
   SmallFile file_;
 };
@@ -172,38 +176,56 @@ void measure(const Work& work, std::span<Usage> part, std::vector<int>& pids) {
 
 // Fills in all guests; gives their processes if wanted.
 std::vector<int> measure_all(const Work& work, std::span<Usage> guests) {
-  std::size_t const threads = std::clamp<std::size_t>(
-      guests.size() / kGuestsPerThread, 1, std::max(1U, std::thread::hardware_concurrency()));
-  std::vector<std::vector<int>> pids(threads);
-  std::vector<std::jthread> running;
-  std::size_t const share = (guests.size() + threads - 1) / threads;
-  for (std::size_t i = 1; i < threads; ++i) {
-    auto const from = std::min(i * share, guests.size());
-    auto const part = guests.subspan(from, std::min(share, guests.size() - from));
-    running.emplace_back([&work, part, &mine = pids[i]] { measure(work, part, mine); });
-  }
-  measure(work, guests.first(std::min(share, guests.size())), pids[0]);
-  running.clear();
-  for (std::size_t i = 1; i < threads; ++i)
+  auto const parts = parts_of(guests.size(), kGuestsPerThread);
+  std::vector<std::vector<int>> pids(parts);
+  in_parts(parts, guests.size(), [&](std::size_t part, std::size_t from, std::size_t to) {
+    measure(work, guests.subspan(from, to - from), pids[part]);
+  });
+  for (std::size_t i = 1; i < parts; ++i)
     pids[0].insert(pids[0].end(), pids[i].begin(), pids[i].end());
   return std::move(pids[0]);
 }
 
-Usage host_usage(FdRef proc, std::vector<int> guests) {
+// All processes but those of the guests, and but this one.
+std::vector<int> host_processes(FdRef proc, std::vector<int> guests) {
+  guests.push_back(::getpid());
+  std::sort(guests.begin(), guests.end());
+  std::vector<int> out;
+  auto const entries = read_entries(proc);
+  if (!entries) return out;
+  for (auto const& entry : *entries) {
+    auto const pid = parse_decimal(entry.name);
+    if (pid && !std::binary_search(guests.begin(), guests.end(), static_cast<int>(*pid)))
+      out.push_back(static_cast<int>(*pid));
+  }
+  return out;
+}
+
+// Processor time is what remains of the whole machine's: as for guests, the time of processes that
+// have ended is in it.
+Usage host_usage(const Work& work, int root, std::span<const Usage> guests, std::vector<int> pids) {
   Usage host;
   host.name = "root server";
-  std::sort(guests.begin(), guests.end());
   timespec boot{};
   ::clock_gettime(CLOCK_BOOTTIME, &boot);
   host.uptime_s = boot.tv_sec;
-  Reader reader{proc.get()};
-  auto const names = list_dir(proc);
-  if (!names) return host;
-  for (auto const& name : *names) {
-    auto const pid = parse_decimal(name);
-    if (!pid || static_cast<int>(*pid) == ::getpid()) continue;
-    if (!std::binary_search(guests.begin(), guests.end(), static_cast<int>(*pid)))
-      reader.add_host_process(host, name.c_str());
+  auto const processes = host_processes(FdRef::raw(work.proc), std::move(pids));
+  auto const parts = parts_of(processes.size(), kProcessesPerThread);
+  std::vector<Usage> sums(parts);
+  in_parts(parts, processes.size(), [&](std::size_t part, std::size_t from, std::size_t to) {
+    Reader reader{work.proc};
+    for (; from < to; ++from)
+      reader.add_process(sums[part], processes[from]);
+  });
+  for (auto const& sum : sums) {
+    host.processes += sum.processes;
+    host.vsz += sum.vsz;
+    host.rss += sum.rss;
+  }
+  Reader{work.proc}.add_times(host, root, "cpu.stat");
+  for (auto const& guest : guests) {
+    host.user_ms -= std::min(host.user_ms, guest.user_ms);
+    host.system_ms -= std::min(host.system_ms, guest.system_ms);
   }
   return host;
 }
@@ -211,13 +233,15 @@ Usage host_usage(FdRef proc, std::vector<int> guests) {
 Result<std::vector<Usage>> usage(bool with_host) {
   auto out = VS_TRY(claims());
   auto const host = VS_TRY(CgroupHost::find());
-  auto const slice = open_path(host.v2() + "/" + context_slice(), O_RDONLY | O_DIRECTORY);
+  Fd const root = VS_TRY(open_path(host.v2(), O_RDONLY | O_DIRECTORY));
+  auto const slice = open_at(root, context_slice(), O_RDONLY | O_DIRECTORY, Resolve::Free);
   Fd const proc = VS_TRY(open_path("/proc", O_RDONLY | O_DIRECTORY));
   if (!slice) out.clear();
+  Work const work{slice ? slice->get() : -1, proc.get(), with_host};
   std::vector<int> pids;
-  if (slice) pids = measure_all({slice->get(), proc.get(), with_host}, out);
+  if (slice) pids = measure_all(work, out);
   std::erase_if(out, [](const Usage& u) { return u.processes == 0; });
-  if (with_host) out.insert(out.begin(), host_usage(proc, std::move(pids)));
+  if (with_host) out.insert(out.begin(), host_usage(work, root.get(), out, std::move(pids)));
   return out;
 }
 

@@ -53,6 +53,17 @@ Status make_dir(const std::string& path, mode_t mode = 0755) {
   return Error::system(errno, "mkdir {}", path);
 }
 
+// Makes the last of `levels`, and those above it only where they are missing: after the first guest
+// they are there.
+Status make_levels(const std::vector<std::string>& levels, mode_t last_mode) {
+  if (::mkdir(levels.back().c_str(), last_mode) == 0) return {};
+  if (errno == ENOENT) {
+    for (std::size_t i = 0; i + 1 < levels.size(); ++i)
+      VS_TRY(make_dir(levels[i]));
+  }
+  return make_dir(levels.back(), last_mode);
+}
+
 // A new v1 cpuset has no CPUs and takes no process until it is given some.
 Status inherit_cpuset(const std::string& parent, const std::string& path) {
   for (const char* knob : {"cpuset.cpus", "cpuset.mems"}) {
@@ -64,14 +75,27 @@ Status inherit_cpuset(const std::string& parent, const std::string& path) {
   return {};
 }
 
+bool is_delegated(std::string_view controller) {
+  return controller == "cpu" || controller == "memory" || controller == "pids" ||
+         controller == "io" || controller == "cpuset";
+}
+
 // Every controller the parent has goes down to its children; one that the host keeps busy
 // elsewhere (realtime CPU, v1 use) is left out and seen by reading cgroup.controllers below.
 Status enable_controllers(const std::string& path) {
+  std::string const control = path + "/cgroup.subtree_control";
   auto const there = VS_TRY(read_file(path + "/cgroup.controllers"));
+  auto const on = VS_TRY(read_file(control));
+  auto const enabled = split_words(on);
+  std::string all;
   for (auto const name : split_words(there)) {
-    if (name != "cpu" && name != "memory" && name != "pids" && name != "io" && name != "cpuset")
-      continue;
-    if (auto done = write_knob(path + "/cgroup.subtree_control", fmt::format("+{}", name)); !done)
+    if (is_delegated(name) && std::find(enabled.begin(), enabled.end(), name) == enabled.end())
+      all += fmt::format("+{} ", name);
+  }
+  // All or nothing: each alone only when that is refused.
+  if (all.empty() || write_knob(control, all)) return {};
+  for (auto const name : split_words(all)) {
+    if (auto done = write_knob(control, name); !done)
       debug("controller {} of {} stays off: {}", name, path, done.error().message());
   }
   return {};
@@ -204,16 +228,18 @@ Status ContextCgroup::create() {
   VS_TRY(make_dir(v2_path()));
   VS_TRY(make_dir(guest_path()));
   for (auto const& hierarchy : host_.v1()) {
-    std::string const parent = fmt::format("{}/{}", hierarchy.mount, context_slice());
-    std::string const path = fmt::format("{}/{}", hierarchy.mount, dir_);
-    VS_TRY(make_dir(parent));
-    if (in_scope()) VS_TRY(make_dir(fmt::format("{}/{}", hierarchy.mount, scope_)));
-    bool const cpuset = has(hierarchy.controllers, "cpuset");
-    if (cpuset) VS_TRY(inherit_cpuset(hierarchy.mount, parent));
+    std::vector<std::string> levels{fmt::format("{}/{}", hierarchy.mount, context_slice())};
+    if (in_scope()) levels.push_back(fmt::format("{}/{}", hierarchy.mount, scope_));
+    levels.push_back(fmt::format("{}/{}", hierarchy.mount, dir_));
     // A guest that mounts a v1 hierarchy sees this directory as its root: nothing of it is for
     // the guest, not even to read.
-    VS_TRY(make_dir(path, 0700));
-    if (cpuset) VS_TRY(inherit_cpuset(parent, path));
+    VS_TRY(make_levels(levels, 0700));
+    if (!has(hierarchy.controllers, "cpuset")) continue;
+    std::string above = hierarchy.mount;
+    for (auto const& level : levels) {
+      VS_TRY(inherit_cpuset(above, level));
+      above = level;
+    }
   }
   return {};
 }
