@@ -44,6 +44,7 @@ Status fill_skeleton(Build& b) {
 constexpr std::array kMethods{
     Method{"clone", check_clone, fill_from_guest},
     Method{"debootstrap", check_packages, fill_from_packages},
+    Method{"rsync", check_rsync, fill_by_rsync},
     Method{"skeleton", check_nothing, fill_skeleton},
     Method{"template", check_template, fill_from_templates},
 };

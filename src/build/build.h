@@ -26,7 +26,7 @@ using OnAdvance = std::function<void(const Advance&)>;
 // What a new guest shall be.
 struct BuildRequest {
   std::string name;
-  std::string method;  // clone, debootstrap, skeleton or template
+  std::string method;  // clone, debootstrap, rsync, skeleton or template
   std::optional<Xid> xid;
   std::string rootdir;  // parent of the root directory; empty: .defaults/vdirbase, else the usual
   bool force = false;   // rename what is there already to PATH.~EPOCH~
@@ -43,7 +43,7 @@ struct BuildRequest {
   std::vector<std::string> extra;      // debootstrap's own arguments
   std::vector<std::string> templates;  // template: archives and directories, in order
   bool no_space_check = false;         // template: unpack what may not fit
-  std::string source;                  // clone: a guest or a directory
+  std::string source;                  // clone: a guest or a directory; rsync: [HOST:]PATH
 };
 
 // Makes the guest's root directory, with owners in the guest's id range, and its configuration. It

@@ -39,6 +39,8 @@ Status check_template(const BuildRequest& request);
 Status fill_from_templates(Build& build);
 Status check_clone(const BuildRequest& request);
 Status fill_from_guest(Build& build);
+Status check_rsync(const BuildRequest& request);
+Status fill_by_rsync(Build& build);
 Status check_packages(const BuildRequest& request);
 Status fill_from_packages(Build& build);
 

@@ -131,6 +131,7 @@ constexpr Command kBuild{
         "Methods ('vserver NAME build -m METHOD -- --help' shows all options of one):\n"
         "  clone         a copy of a guest or directory: -- --source GUEST\n"
         "  debootstrap   a Debian system: -- -d DISTRIBUTION [-m MIRROR] [-- OPTION...]\n"
+        "  rsync         a copy of a directory, here or over ssh: -- --source [HOST:]PATH\n"
         "  skeleton      empty directories to be filled by hand\n"
         "  template      an archive or a directory: -- -t FILE",
     .program = "vserver",

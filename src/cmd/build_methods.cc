@@ -23,6 +23,12 @@ constexpr std::array kDebootstrapOptions{
 };
 static_assert(is_option_table(kDebootstrapOptions));
 
+constexpr std::array kRsyncOptions{
+    Option{'s', "source", "[[USER@]HOST:]PATH",
+           "What is copied: a directory here, or over ssh of another machine"},
+};
+static_assert(is_option_table(kRsyncOptions));
+
 constexpr std::array kTemplateOptions{
     Option{'t', "template", "FILE|DIRECTORY",
            "tar archive, plain or gz, xz, zst, bz2; or a directory; repeatable"},
@@ -71,6 +77,12 @@ constexpr std::array kMethods{
                  .stop_at_operand = true,
                  .program = kProgram},
                 take_debootstrap},
+    MethodTable{{.name = "rsync",
+                 .operands = "",
+                 .summary = "A copy of a directory, also of another machine's",
+                 .options = kRsyncOptions,
+                 .program = kProgram},
+                take_source},
     MethodTable{{.name = "skeleton",
                  .operands = "",
                  .summary = "Empty directories to be filled by hand",
