@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -31,6 +33,9 @@ static_assert(is_option_table(kOptions));
 
 // The kernel interface whose tools we replace, and what it would be compiled with.
 constexpr std::uint32_t kApiVersion = 0x00020308;
+// Its configuration word: new network contexts (bit 3), secured /proc (4), spaces (10), second
+// version of the network contexts (11), memory control groups (12).
+constexpr std::uint64_t kConfigWord = 0x1c18;
 
 // What a tag is asked about, and its further words.
 struct Question {
@@ -120,10 +125,7 @@ Answer ask_vdir(const Question& q) {
 }
 
 Answer ask_name(const Question& q) {
-  auto const guest = VS_TRY(resolve_guest(q.subject));
-  auto const text = read_file(config_dir(guest) + "/name");
-  auto const name = text ? trim(first_line(*text)) : std::string_view{};
-  return name.empty() ? guest : std::string{name};
+  return display_name(VS_TRY(resolve_guest(q.subject)));
 }
 
 Answer ask_cfgdir(const Question& q) {
@@ -197,26 +199,38 @@ Answer ask_sysinfo(const Question&) {
   out += "Versions:\n";
   line("Kernel", static_cast<const char*>(name.release));
   line("VS-API", fmt::format("0x{:08x}", kApiVersion));
-  line("VCI", "???");
+  line("VCI", fmt::format("0x{:016x}", kConfigWord));
   line("util-vserver", fmt::format("vserver {}", VS_VERSION));
   out += "\nFeatures:\n";
+  line("CC", __VERSION__);
+  line("CPPFLAGS", "''");
+  line("CFLAGS", "''");
+  line("build/host", static_cast<const char*>(name.machine));
   line("Use dietlibc", "no");
+  line("Build C++ programs", "yes");
+  line("Build C99 programs", "no");
   line("Available APIs", "v23,netv2");
+  line("ext2fs Source", "none");
   line("syscall(2) invocation", "none");
   line("vserver(2) syscall#", "none");
+  line("crypto api", "none");
+  line("python bindings", "no");
+  line("use library versioning", "no");
   out += "\nPaths:\n";
-  line("prefix", "/usr");
+  line("prefix", VS_PREFIX);
   line("sysconf-Directory", "/etc");
   line("cfg-Directory", paths.conf);
   line("initrd-Directory", "/etc/init.d");
-  line("pkgstate-Directory", paths.run);
+  line("pkgstate-Directory", paths.state);
   out += fmt::format("{:>25}: {}", "vserver-Rootdir", paths.vdirs);
   return out;
 }
 
-// What scripts ask before they use a tool; only what there is today.
-constexpr std::array<std::string_view, 8> kFeatures{"VKILL",  "NAMESPACE", "VSTAT",      "PIDSPACE",
-                                                    "SPACES", "MEMCG",     "PIVOT_ROOT", "VHI"};
+// What scripts ask before they use a tool. Not IATTR, VWAIT, PERSISTENT, PPTAG: the tools are not
+// there; not VSHELPER0, VSTAT, BME: interfaces that are older than the version that we name.
+constexpr auto kFeatures = std::to_array<std::string_view>(
+    {"COMPAT", "DYNAMIC", "MEMCG", "MIGRATE", "NAMESPACE", "PIDSPACE", "PIVOT_ROOT", "RLIMIT",
+     "SCHED", "SPACES", "VHI", "VINFO", "VKILL", "VNET", "VSHELPER"});
 
 Answer ask_feature(const Question& q) {
   std::string name{q.arg(0)};
@@ -224,6 +238,20 @@ Answer ask_feature(const Question& q) {
     c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   if (std::find(kFeatures.begin(), kFeatures.end(), name) == kFeatures.end()) return no_answer();
   return std::string{};
+}
+
+// Whether a process without capabilities is kept from chroot(2), by trying: it ends afterwards.
+Answer ask_verifycap(const Question&) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> const none{};
+  if (::geteuid() != 0 || ::syscall(SYS_capset, &header, none.data()) != 0) return no_answer();
+  if (::chroot("/") == 0 || errno != EPERM) return no_answer();
+  return std::string{};
+}
+
+// Never had an answer: the context of a context's parent.
+Answer ask_pxid(const Question&) {
+  return no_answer();
 }
 
 Answer ask_verifyproc(const Question&) {
@@ -287,6 +315,8 @@ constexpr std::array kTags{
     Tag{"SYSINFO", ask_sysinfo},
     Tag{"UTS", ask_uts},
     Tag{"FEATURE", ask_feature},
+    Tag{"PXID", ask_pxid},
+    Tag{"VERIFYCAP", ask_verifycap},
     Tag{"VERIFYPROC", ask_verifyproc},
 };
 
@@ -334,6 +364,6 @@ constexpr Command kInfo{
         "Prints the answer and exits with 0, or prints nothing and exits with 1.\n"
         "By guest: CONTEXT, RUNNING, VDIR, NAME, CFGDIR, APPDIR. By xid: ID, RUNNING,\n"
         "INITPID, UTS, XIDTYPE. By pid: XID, NID, TAG, INITPID_PID. Else: APIVER,\n"
-        "SYSINFO, FEATURE, VERIFYPROC, CANONIFY."};
+        "SYSINFO, FEATURE, VERIFYCAP, VERIFYPROC, CANONIFY."};
 
 }  // namespace vs

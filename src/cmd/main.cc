@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdio>
 #include <string_view>
 
 #include "base/log.h"
@@ -12,6 +15,7 @@
 #include "guest/start.h"
 #include "guest/stop.h"
 #include "guest/units.h"
+#include "sys/file.h"
 #include "sys/systemd.h"
 
 namespace {
@@ -28,6 +32,20 @@ vs::Result<int> run_unit(std::string_view verb, const std::string& instance) {
   return std::move(done).error();
 }
 
+// What the shell library's lock runs: says "locked" and keeps the lock until it is killed, at the
+// latest with its caller.
+vs::Result<int> hold_lock(const std::string& path, const std::string& timeout) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  auto const seconds = vs::parse_decimal(timeout);
+  if (!seconds || *seconds > 86400)
+    return vs::Error::make(vs::Errc::Usage, "'{}' is not a number of seconds", timeout);
+  vs::Fd const lock = VS_TRY(vs::lock_file(path, static_cast<int>(*seconds)));
+  fmt::print("locked\n");
+  std::fclose(stdout);
+  for (;;)
+    ::pause();
+}
+
 vs::Result<int> dispatch(std::string_view program, const std::vector<std::string>& words) {
   for (const vs::Command* tool : vs::all_programs()) {
     if (tool->name == program) return vs::run_command(*tool, words);
@@ -39,6 +57,7 @@ vs::Result<int> dispatch(std::string_view program, const std::vector<std::string
     return 0;
   }
   if (words.size() == 3 && words[0] == "--unit") return run_unit(words[1], words[2]);
+  if (words.size() == 3 && words[0] == "--hold-lock") return hold_lock(words[1], words[2]);
   // The program of a workshop that copies a tree (build/copy.h).
   if (words.size() == 3 && words[0] == "--copy-tree") {
     VS_TRY(vs::copy_tree(words[1], words[2]));

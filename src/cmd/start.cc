@@ -9,8 +9,18 @@ namespace vs {
 
 namespace {
 
-Status start(const std::string& guest) {
-  auto done = start_guest(guest);
+constexpr std::array kStartOptions{
+    Option{0, "rescue", "",
+           "Run COMMAND instead of what the init style says; /bin/sleep 900 without"},
+    Option{0, "rescue-init", "", "With --rescue: COMMAND is process 1"},
+    Option{0, "rescue-cmd", "PROGRAM", "Deprecated: COMMAND of one word"},
+};
+constexpr std::array kStopOptions{
+    Option{0, "rescue-init", "", "Interrupt process 1 (SIGINT), whatever the init style says"},
+};
+static_assert(is_option_table(kStartOptions) && is_option_table(kStopOptions));
+
+Status reached(const std::string& guest, Status done) {
   if (!done && done.error().code() == Errc::Busy && is_running(guest)) {
     warn("guest '{}' is already running", guest);
     return {};
@@ -18,8 +28,26 @@ Status start(const std::string& guest) {
   return done;
 }
 
-Status stop(const std::string& guest) {
-  auto done = stop_guest(guest);
+Status start(const std::string& guest) {
+  return reached(guest, start_guest(guest));
+}
+
+Result<int> run_start(const Parsed& args) {
+  bool const rescue = args.has("rescue") || args.has("rescue-cmd");
+  if (args.has("rescue-init") && !rescue)
+    return Error::make(Errc::Usage, "--rescue-init goes with --rescue");
+  if (!rescue) return for_each_guest(args, start);
+  auto const guest = VS_TRY(resolve_guest(args.operands[0]));
+  Rescue request{args.has("rescue-init"), {args.operands.begin() + 1, args.operands.end()}};
+  if (auto const program = args.get("rescue-cmd"); program && request.command.empty())
+    request.command.emplace_back(*program);
+  if (request.command.empty()) request.command = {"/bin/sleep", "900"};
+  VS_TRY(reached(guest, start_rescue(guest, request)));
+  return 0;
+}
+
+Status stop(const std::string& guest, bool interrupt = false) {
+  auto done = stop_guest(guest, interrupt);
   if (!done && done.error().code() == Errc::NotRunning) {
     warn("guest '{}' is not running", guest);
     return {};
@@ -46,12 +74,17 @@ Result<int> run_init(const Parsed& args) {
 
 constexpr Command kStart{
     .name = "start",
-    .operands = "GUEST...",
+    .operands = "GUEST...|--rescue GUEST [--] [COMMAND [ARGUMENT]...]",
     .summary = "Start guests",
+    .options = kStartOptions,
     .min_operands = 1,
     .max_operands = kAnyNumber,
-    .run = [](const Parsed& args) { return for_each_guest(args, start); },
-    .details = "Returns when the guest's init runs. A guest that runs already is left alone.",
+    .run = run_start,
+    .details =
+        "Returns when the guest's init runs. A guest that runs already is left alone.\n\n"
+        "With --rescue neither cmd.* nor run levels of the configuration count, the\n"
+        "guest is not started again when it has ended, and the start does not wait for\n"
+        "COMMAND's end. Write -- in front of a COMMAND with options.",
     .program = "vserver",
     .common = kCommonOptions};
 
@@ -59,9 +92,15 @@ constexpr Command kStop{
     .name = "stop",
     .operands = "GUEST...",
     .summary = "Shut guests down: init is asked, then SIGTERM, then SIGKILL",
+    .options = kStopOptions,
     .min_operands = 1,
     .max_operands = kAnyNumber,
-    .run = [](const Parsed& args) { return for_each_guest(args, stop); },
+    .run =
+        [](const Parsed& args) {
+          bool const interrupt = args.has("rescue-init");
+          return for_each_guest(args,
+                                [=](const std::string& guest) { return stop(guest, interrupt); });
+        },
     .details =
         "Init has as many seconds as the entry apps/vshelper/sync-timeout says (30\n"
         "without it); the other processes have five more. A guest that does not run is\n"

@@ -3,6 +3,7 @@
 
 #include "cli/table.h"
 #include "cmd/commands.h"
+#include "guest/status.h"
 #include "guest/usage.h"
 
 namespace vs {
@@ -28,8 +29,15 @@ std::string to_json(const std::vector<Usage>& rows) {
 }
 
 Result<int> run_stat(const Parsed& args) {
-  auto const rows = VS_TRY(usage_of_all());
-  fmt::print("{}", args.has("json") ? to_json(rows) + "\n" : stat_table(rows));
+  auto rows = VS_TRY(usage_of_all());
+  if (args.has("json")) {
+    fmt::print("{}\n", to_json(rows));
+    return 0;
+  }
+  for (auto& row : rows) {
+    if (row.xid != 0) row.name = display_name(row.name);
+  }
+  fmt::print("{}", stat_table(rows));
   return 0;
 }
 
@@ -44,6 +52,7 @@ constexpr Command kStat{
     .details =
         "One line for the host and for each running guest: processes, virtual and\n"
         "resident memory, CPU time in user and kernel mode, time since the start.\n"
-        "CPU time includes that of processes which have ended."};
+        "CPU time includes that of processes which have ended. A guest is called what\n"
+        "its entry 'name' says; with --json by its own name."};
 
 }  // namespace vs

@@ -98,7 +98,11 @@ namespace {
 Result<int> run_vps(const Parsed& args) {
   auto const ps = VS_TRY(run_ps(args.operands));
   ContextMap contexts;
-  auto const out = with_contexts(ps.text, [&](int pid) { return contexts.find(pid); });
+  auto const out = with_contexts(ps.text, [&](int pid) {
+    auto context = contexts.find(pid);
+    if (context.xid != 0) context.name = display_name(context.name);
+    return context;
+  });
   if (!out && WIFEXITED(ps.status) && WEXITSTATUS(ps.status) != 0) return WEXITSTATUS(ps.status);
   if (!out) return Error::make(Errc::Usage, "the output of ps has no PID column");
   std::fwrite(out->data(), 1, out->size(), stdout);

@@ -122,7 +122,7 @@ constexpr auto kKeys = std::to_array<Key>({
     Key{"cpuset/cpus_exclusive", Kind::Copy, "", "", "written to the same file of the set", NotYet},
     Key{"cpuset/mems_exclusive", Kind::Copy, "", "", "written to the same file of the set", NotYet},
     Key{"cpuset/virtualized", Kind::Copy, "", "", "written to the same file of the set", NotYet},
-    Key{"disabled", Kind::Flag, "", "", "commands for all guests skip this one", NotYet},
+    Key{"disabled", Kind::Flag, "", "", "commands for all guests skip this one", Elsewhere},
     Key{"dlimits/*/directory", Kind::Scalar, "", "", "disk limit: directory", NotYet},
     Key{"dlimits/*/space_total", Kind::Integer, "KiB", "", "disk limit: space", NotYet},
     Key{"dlimits/*/inodes_total", Kind::Integer, "inodes", "", "disk limit: inodes", NotYet},

@@ -46,6 +46,7 @@ Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state,
   header.base_id = state.userns ? state.xid << 16U : 0;
   header.uid = request.user.uid;
   header.gid = request.user.gid;
+  plan.groups = request.user.groups;
   header.ns_flags = state.ns_flags;
   header.capabilities = config.capabilities;
   for (auto const& limit : limits_of_process(state.init.pid))

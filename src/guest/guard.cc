@@ -190,7 +190,7 @@ Status end_run(RunDir run, const RunState& state, Ending ending) {
   std::string const name = run.name();
   auto const config = load_config(name);
   VS_TRY(config ? clear_with_hooks(run, *config) : clear_run(run));
-  if (!config || !starts_again(config->restart, ending)) {
+  if (!config || state.rescue != 0 || !starts_again(config->restart, ending)) {
     { RunDir const released = std::move(run); }
     if (units_used()) stopped_by_units(name, false);
     return {};

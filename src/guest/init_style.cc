@@ -73,6 +73,12 @@ const InitStyle* find_style(std::string_view name) {
   return at == kStyles.end() ? nullptr : at;
 }
 
+const InitStyle& rescue_style(bool own_init) {
+  static constexpr std::array kRescue{InitStyle{"rescue", false, "", "", "", ""},
+                                      InitStyle{"rescue", true, "", "", "", ""}};
+  return kRescue[own_init ? 1 : 0];
+}
+
 std::string style_names() {
   std::vector<std::string> names;
   for (auto const& style : kStyles) {

@@ -21,6 +21,8 @@ struct InitStyle {
   std::string_view stop_program;   // the same; empty: init gets a signal
 };
 
+// The style of `start --rescue`: with a command of its own, nothing of the configuration's.
+const InitStyle& rescue_style(bool own_init);
 // The style of this name, "" included; null for any other.
 const InitStyle* find_style(std::string_view name);
 // "plain, sysv, ...": for messages.

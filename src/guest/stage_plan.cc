@@ -50,6 +50,7 @@ std::string encode(StagePlan plan) {
   header.n_argv = static_cast<std::uint32_t>(plan.argv.size());
   header.n_envp = static_cast<std::uint32_t>(plan.envp.size());
   header.n_rlimits = static_cast<std::uint32_t>(plan.limits.size());
+  header.n_groups = static_cast<std::uint32_t>(plan.groups.size());
   header.n_filter = static_cast<std::uint32_t>(plan.filter.size() / 8);
   header.strings_size = static_cast<std::uint32_t>(strings.size());
   std::string out;
@@ -58,7 +59,10 @@ std::string encode(StagePlan plan) {
   out.resize((out.size() + 7) & ~std::size_t{7});
   for (auto const& limit : plan.limits)
     add_bytes(out, limit);
-  return out + plan.filter;
+  out += plan.filter;
+  for (auto const gid : plan.groups)
+    add_bytes(out, gid);
+  return out;
 }
 
 namespace {

@@ -22,6 +22,7 @@ struct StagePlan {
   std::vector<TreeOp> ops;
   std::vector<std::string> argv, envp;
   std::vector<stage::Rlimit> limits;
+  std::vector<std::uint32_t> groups;     // supplementary, inside
   std::string filter;                    // seccomp instructions
   std::array<int, 3> stdio{-1, -1, -1};  // handed to the helper as 0, 1, 2; -1: our own
 };

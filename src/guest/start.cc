@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/step.h"
+#include "base/text.h"
 #include "context/device.h"
 #include "context/seccomp.h"
 #include "guest/guard.h"
@@ -264,6 +265,21 @@ constexpr std::array kStartSteps{
     Step<Start>{"post-start", after_start, nullptr},
 };
 
+std::string rescue_path(const std::string& name) {
+  return fmt::format("{}/rescue/{}", Paths::get().run, name);
+}
+
+// What start_rescue has left for this start, once.
+void take_rescue(GuestConfig& config, RunState& state) {
+  auto const text = read_file(rescue_path(config.name));
+  if (!text || ::unlink(rescue_path(config.name).c_str()) != 0) return;
+  auto const lines = split_lines(*text);
+  if (lines.size() < 2) return;
+  config.style = &rescue_style(lines[0] == "init");
+  config.init.assign(lines.begin() + 1, lines.end());
+  state.rescue = config.style->own_init ? 2 : 1;
+}
+
 // The caller holds the guest's lock; what an earlier run left is cleared.
 Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string>& init) {
   std::string const name = run.name();
@@ -284,6 +300,8 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
   for (auto const& entry : config.not_applied)
     warn("guest '{}': not yet applied: {}", name, entry);
   ContextCgroup cgroup{std::move(host), name};
+  RunState state;
+  if (!foreground) take_rescue(config, state);
   auto init_plan = foreground ? InitPlan{} : VS_TRY(plan_init(config), "guest '{}'", name);
   config.environment.insert(config.environment.end(), init_plan.start_environment.begin(),
                             init_plan.start_environment.end());
@@ -297,7 +315,7 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
                init,
                std::move(hooks),
                {},
-               {},
+               std::move(state),
                {},
                {},
                {},
@@ -359,6 +377,7 @@ Status wait_for_command(const GuestConfig& config) {
            config.name);
     return {};
   }
+  if (config.style->name == "rescue") return {};
   while (!exists(run_path(config.name, "ready"))) {
     if (!is_running(config.name))
       return Error::make(Errc::System,
@@ -379,8 +398,9 @@ Status start_units(const std::string& name) {
   std::optional<RunDir> turn;
   if (!inside_unit()) turn.emplace(VS_TRY(RunDir::lock(name, 300, ".start-")));
   if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' is already running", name);
+  bool const rescue = exists(rescue_path(name));
   VS_TRY(start_by_units(name));
-  return wait_for_command(config);
+  return rescue ? Status{} : wait_for_command(config);
 }
 
 }  // namespace
@@ -390,6 +410,24 @@ Error start_in_place(RunDir run, unsigned restarts) {
   if (!s) return std::move(s).error();
   s->state.restarts = restarts;
   return start_here(*s);
+}
+
+Status start_rescue(const std::string& name, const Rescue& rescue) {
+  VS_TRY(check_name(name));
+  std::string text = rescue.own_init ? "init\n" : "command\n";
+  for (auto const& word : rescue.command) {
+    if (word.find('\n') != std::string::npos)
+      return Error::make(Errc::Usage, "a word of the rescue command has a newline");
+    text += word + '\n';
+  }
+  std::string const dir = Paths::get().run + "/rescue";
+  VS_TRY(make_dirs(dir, 0700));
+  Fd const fd = VS_TRY(open_path(dir, O_RDONLY | O_DIRECTORY));
+  VS_TRY(replace_file_at(fd, name, text));
+  auto done = start_guest(name);
+  // Still there after a start that failed early: no other start may find it.
+  ::unlink(rescue_path(name).c_str());
+  return done;
 }
 
 Status start_guest(const std::string& name, unsigned restarts) {

@@ -23,6 +23,15 @@ Result<StagePlan> plan_start(const GuestConfig& config, Xid xid,
 //   restarts   how many times in a row its end made us start it again
 Status start_guest(const std::string& name, unsigned restarts = 0);
 
+// A start for repairs: `command` instead of what the style runs, without cmd.* and run levels.
+struct Rescue {
+  bool own_init = false;  // the command is process 1; else ours is, and runs it
+  std::vector<std::string> command;
+};
+// Returns when the command runs; does not wait for its end. Fails as start_guest does, and with
+// Errc::Usage when a word of the command has a newline.
+Status start_rescue(const std::string& name, const Rescue& rescue);
+
 // The same, but the calling process becomes the guard. Returns only when that failed.
 Error start_in_place(RunDir run, unsigned restarts);
 

@@ -27,10 +27,10 @@ std::string run_path(const std::string& name, const std::string& file) {
 std::string format_state(const RunState& state) {
   std::string out = fmt::format(
       "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted "
-      "{}\nrestarts {}\n",
+      "{}\nrestarts {}\nrescue {}\n",
       kVersion, state.xid, state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid,
-      state.init.start_time, state.guard.pid, state.guard.start_time, state.started,
-      state.restarts);
+      state.init.start_time, state.guard.pid, state.guard.start_time, state.started, state.restarts,
+      state.rescue);
   for (auto const& item : state.cleanup)
     out += fmt::format("cleanup {}\n", item);
   return out;
@@ -59,10 +59,11 @@ bool parse_field(RunState& state, std::string_view key, std::string_view value) 
   }
   if (!number)
     return key != "xid" && key != "userns" && key != "ns_flags" && key != "started" &&
-           key != "restarts";
+           key != "restarts" && key != "rescue";
   if (key == "xid") state.xid = static_cast<std::uint32_t>(*number);
   if (key == "userns") state.userns = *number != 0;
   if (key == "ns_flags") state.ns_flags = static_cast<std::uint32_t>(*number);
+  if (key == "rescue") state.rescue = static_cast<unsigned>(*number);
   if (key == "restarts") state.restarts = static_cast<unsigned>(*number);
   if (key == "started") state.started = static_cast<std::int64_t>(*number);
   return true;

@@ -24,6 +24,7 @@ struct RunState {
   ProcessId init;              // pid 0 until it is known
   ProcessId guard;
   std::int64_t started = 0;          // seconds since the epoch
+  unsigned rescue = 0;               // started with --rescue: 1 by our init, 2 as process 1
   unsigned restarts = 0;             // in a row, each after an end within a minute
   std::vector<std::string> cleanup;  // what stop takes away, in the words of the network part
 

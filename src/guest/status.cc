@@ -10,6 +10,12 @@
 
 namespace vs {
 
+std::string display_name(const std::string& guest) {
+  auto const text = read_file(fmt::format("{}/{}/name", Paths::get().conf, guest));
+  auto const name = text ? trim(first_line(*text)) : std::string_view{};
+  return name.empty() ? guest : printable(name);
+}
+
 Result<GuestStatus> guest_status(const std::string& name) {
   GuestStatus out;
   out.name = name;

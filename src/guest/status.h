@@ -20,6 +20,9 @@ struct GuestStatus {
   std::int64_t uptime_s = 0;
 };
 
+// What listings call a guest: the first line of its entry 'name', else its own name.
+std::string display_name(const std::string& guest);
+
 Result<GuestStatus> guest_status(const std::string& name);
 
 // Name and xid of the guest that a process of the host belongs to; xid 0 and "MAIN" for the host.

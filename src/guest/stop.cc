@@ -76,11 +76,12 @@ std::int64_t monotonic_ms() {
 
 // Tells init once, as soon as it listens: an init that was just started does not yet, and a second
 // signal means "at once" to many a program. False when it did not listen in time.
-Result<bool> shut_down(const ProcessId& id, std::int64_t timeout_ms) {
+//   number   signal to send; 0: by the kind of init
+Result<bool> shut_down(const ProcessId& id, std::int64_t timeout_ms, int number = 0) {
   auto const init = open_process(id);
   if (!init) return true;
   for (auto const end = monotonic_ms() + timeout_ms;;) {
-    int const signal = shutdown_signal(id.pid);
+    int const signal = number != 0 ? number : shutdown_signal(id.pid);
     auto const status = read_file(fmt::format("/proc/{}/status", id.pid));
     auto const wchan = read_file(fmt::format("/proc/{}/wchan", id.pid));
     if (status && listens_for(*status, wchan ? *wchan : std::string{}, signal)) {
@@ -151,13 +152,20 @@ Status run_stop_command(const std::string& name, const InitPlan& plan, int timeo
 }
 
 // Asks the guest to end, in the words of its style, and gives it the configured time.
-Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config) {
+Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config,
+                  bool interrupt) {
   auto const start = monotonic_ms();
-  auto const plan = plan_init(config);
+  // What a rescue start runs knows nothing of the style.
+  interrupt = interrupt || state.rescue == 2;
+  if (state.rescue == 1 && !interrupt) return {};  // nobody who could be asked
+  auto const plan = interrupt ? Result<InitPlan>{InitPlan{}} : plan_init(config);
   if (plan && !plan->stop.empty()) {
     VS_TRY(run_stop_command(config.name, *plan, config.stop_timeout_s));
   } else if (plan && !plan->own_init) {
     return {};  // nobody who could be asked
+  } else if (interrupt) {
+    // A command of the caller's may well not listen.
+    if (!VS_TRY(shut_down(state.init, 1000, SIGINT))) return {};
   } else if (!VS_TRY(shut_down(state.init, config.stop_timeout_s * std::int64_t{1000}))) {
     warn("guest '{}': its init listens for no signal to shut down", config.name);
   }
@@ -169,10 +177,11 @@ Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfi
   return {};
 }
 
-Status wind_down(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config) {
+Status wind_down(ContextCgroup& cgroup, const RunState& state, const GuestConfig& config,
+                 bool interrupt) {
   // A paused guest could not follow.
   if (auto done = set_paused(cgroup, false); !done) debug("{}", done.error().message());
-  VS_TRY(ask_to_end(cgroup, state, config));
+  VS_TRY(ask_to_end(cgroup, state, config, interrupt));
   if (VS_TRY(cgroup.wait_empty(200))) return {};
   for (auto const& step : config.kill_sequence) {
     if (step.signal == SIGKILL) {
@@ -265,7 +274,7 @@ Status clear_run(const RunDir& run, Hooks* hooks) {
 
 namespace {
 
-Status stop_run(const std::string& name, const GuestConfig& config) {
+Status stop_run(const std::string& name, const GuestConfig& config, bool interrupt) {
   auto const run = VS_TRY(RunDir::lock(name, 300));
   auto const state = VS_TRY(run.read());
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), name};
@@ -274,16 +283,16 @@ Status stop_run(const std::string& name, const GuestConfig& config) {
   Hooks hooks{config, Hooks::Phase::Stop, {}};
   VS_TRY(hooks.run("pre-stop"));
   VS_TRY(test_seam("shutdown"));
-  if (state) VS_TRY(wind_down(cgroup, *state, config), "stop guest '{}'", name);
+  if (state) VS_TRY(wind_down(cgroup, *state, config, interrupt), "stop guest '{}'", name);
   VS_TRY(hooks.run("post-stop"));
   return clear_run(run, &hooks);
 }
 
 }  // namespace
 
-Status stop_guest(const std::string& name) {
+Status stop_guest(const std::string& name, bool interrupt) {
   auto const config = VS_TRY(load_config(name));
-  auto done = stop_run(name, config);
+  auto done = stop_run(name, config, interrupt);
   bool const ended = done || done.error().code() == Errc::NotRunning;
   if (ended && units_used() && !inside_unit()) stopped_by_units(name, true);
   return done;

@@ -19,7 +19,8 @@ bool listens_for(std::string_view status, std::string_view wchan, int signal);
 // Stops a guest: asks its init to shut down as soon as that listens, waits up to the configured
 // time, then SIGTERM to all, five seconds, SIGKILL. Ends with nothing of the run left.
 // Errc::NotRunning when it does not run.
-Status stop_guest(const std::string& name);
+//   interrupt   process 1 gets SIGINT, whatever the style says
+Status stop_guest(const std::string& name, bool interrupt = false);
 
 // Takes away what a run left on the host: processes, cgroups, addresses, run files. The caller
 // holds the guest's lock.

@@ -31,7 +31,8 @@ const char* check_plan(char* bytes, std::size_t size, Plan* out) {
   // 64 bits hold every sum of 32-bit counts.
   std::uint64_t const rlimits = align8(sizeof(Header) + std::uint64_t{header->strings_size});
   std::uint64_t const filter = rlimits + header->n_rlimits * std::uint64_t{sizeof(Rlimit)};
-  if (size < filter + header->n_filter * std::uint64_t{8}) return "truncated";
+  std::uint64_t const groups = filter + header->n_filter * std::uint64_t{8};
+  if (size < groups + header->n_groups * std::uint64_t{4}) return "truncated";
   std::uint64_t const wanted =
       4 + header->n_ops * std::uint64_t{4} + header->n_argv + std::uint64_t{header->n_envp};
   std::uint64_t found = 0;
@@ -40,7 +41,11 @@ const char* check_plan(char* bytes, std::size_t size, Plan* out) {
     found += strings[i] == '\0' ? 1 : 0;
   if (found < wanted) return "strings are missing";
   if (header->n_argv == 0) return "no program";
-  *out = {header, {strings}, reinterpret_cast<const Rlimit*>(bytes + rlimits), bytes + filter};
+  *out = {header,
+          {strings},
+          reinterpret_cast<const Rlimit*>(bytes + rlimits),
+          bytes + filter,
+          reinterpret_cast<const std::uint32_t*>(bytes + groups)};
   return nullptr;
 }
 

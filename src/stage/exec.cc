@@ -97,7 +97,7 @@ void take_limits(const Plan& plan) {
   must(chdir("/"), "enter the root");
   must(static_cast<int>(syscall(SYS_setresgid, 0, 0, 0)), "become guest root");
   must(static_cast<int>(syscall(SYS_setresuid, 0, 0, 0)), "become guest root");
-  must(static_cast<int>(syscall(SYS_setgroups, 0, nullptr)), "drop groups");
+  must(static_cast<int>(syscall(SYS_setgroups, header.n_groups, plan.groups)), "set groups");
   int const slave = make_terminal(header);
   become_guest(plan);
   must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide from tracing");

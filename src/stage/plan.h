@@ -43,7 +43,8 @@ enum : std::uint32_t {
 
 // Every list is a sequence of NUL-terminated strings in the blob behind the header, in this order:
 //   root, hostname, domainname, cwd, ops (kOps groups of four: kind, a, b, c), argv, envp
-// then n_rlimits Rlimit and n_filter eight-byte seccomp instructions, each aligned to 8.
+// then n_rlimits Rlimit and n_filter eight-byte seccomp instructions, each aligned to 8, and
+// n_groups gids of four bytes.
 struct Header {
   std::uint32_t magic;
   Mode mode;
@@ -64,7 +65,7 @@ struct Header {
   std::uint32_t ns_flags;        // Exec: CLONE_NEW* to join
   std::uint32_t n_late;          // Start: the last operations, done when the network is up
   std::uint32_t window;          // the terminal's size: rows << 16 | columns; 0: unknown
-  std::uint32_t reserved;
+  std::uint32_t n_groups;        // Exec: supplementary groups
 };
 static_assert(sizeof(Header) == 88);
 

@@ -22,6 +22,7 @@ struct Plan {
   Strings strings;  // stands behind the last string that was read
   const Rlimit* rlimits;
   const void* filter;
+  const std::uint32_t* groups;
 };
 
 // Checks every count of a plan against its size and finds its parts; `bytes` is aligned to 8.

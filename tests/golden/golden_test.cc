@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Outputs that scripts read, byte for byte as util-vserver gives them. Usage: in tests/golden.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "cmd/vps.h"
+#include "config/keys.h"
 #include "guest/usage.h"
 #include "sys/file.h"
 
@@ -43,6 +47,20 @@ TEST(Golden, TheContextColumnOfVps) {
   ASSERT_TRUE(text);
   EXPECT_EQ(*text, expected("vps.txt"));
   EXPECT_FALSE(with_contexts("USER PPID\n", [](int) { return ContextOf{}; }));
+}
+
+// The directory trees/ has whole configurations; this one must not miss what the table gets.
+TEST(Golden, TheTreeWithEveryEntryHasEveryEntry) {
+  std::vector<const Key*> found;
+  auto const tree = expected("trees/every.tree");
+  for (auto const line : split_lines(tree)) {
+    if (!line.starts_with('#')) found.push_back(guest_keys().find(line.substr(0, line.find(' '))));
+  }
+  for (auto const& key : guest_keys().keys()) {
+    // A directory is there by what lies below it.
+    if (key.kind != Kind::Directory)
+      EXPECT_NE(std::find(found.begin(), found.end(), &key), found.end()) << key.path;
+  }
 }
 
 }  // namespace

@@ -36,6 +36,18 @@ TEST(User, ANumberWithoutAnEntryIsItself) {
   EXPECT_EQ(user->home, "/");
 }
 
+TEST(User, HasTheGroupsThatNameIt) {
+  constexpr std::string_view kGroup =
+      "root:x:0:\nadm:x:4:www,www-data\nbroken\nhuge:x:4294967295:www-data\nnone:x:-1:www-data\n"
+      "ssl:x:110:www-data\nnear:x:7:www-data2,xwww-data\n";
+  EXPECT_EQ(parse_groups(kGroup, "www-data"), (std::vector<std::uint32_t>{4, 110}));
+  EXPECT_TRUE(parse_groups(kGroup, "root").empty());
+  std::string many;
+  for (int i = 0; i < 3000; ++i)
+    many += "g:x:1:u\n";
+  EXPECT_EQ(parse_groups(many, "u").size(), 1024U);
+}
+
 TEST(User, RootIsThereWithoutAFile) {
   EXPECT_EQ(parse_user("", "root")->uid, 0U);
   EXPECT_EQ(parse_user("", "0")->home, "/root");
