@@ -123,7 +123,7 @@ TEST(ConfigSyntax, Numbers) {
 TEST_F(ConfigTree, ReadsEachKindWithItsLines) {
   auto const t =
       tree({{"context", " 42 \n", {}},
-            {"disabled", "", {}},
+            {"keepfds", "", {}},
             {"bcapabilities", "# mine\n\n NET_RAW,SYSLOG\n~CHOWN\n", {}},
             {"uts/", "", {{"nodename", "web1\n\n", {}}}},
             {"apps/", "", {{"init/", "", {{"cmd.start", "/sbin/init\n\n#3\n a\n", {}}}}}},
@@ -134,7 +134,7 @@ TEST_F(ConfigTree, ReadsEachKindWithItsLines) {
   EXPECT_EQ(**t.integer("context"), 42);
   EXPECT_EQ(**t.limit("rlimits/nproc"), 2000U);
   EXPECT_EQ(*t.on_off("userns"), std::nullopt);
-  EXPECT_TRUE(t.flag("disabled"));
+  EXPECT_TRUE(t.flag("keepfds"));
   EXPECT_FALSE(t.flag("noncontext"));
   auto const caps = t.list("bcapabilities");
   ASSERT_EQ(caps.size(), 2U);
@@ -147,7 +147,7 @@ TEST_F(ConfigTree, ReadsEachKindWithItsLines) {
   EXPECT_EQ(argv[2].text, " a");
   EXPECT_EQ(argv[2].position.line, 4);
   EXPECT_TRUE(t.warnings.empty()) << t.warnings[0];
-  EXPECT_EQ(t.not_applied(), std::vector<std::string>{"disabled"});
+  EXPECT_EQ(t.not_applied(), std::vector<std::string>{"keepfds"});
 }
 
 TEST_F(ConfigTree, ChildrenAreDirectoriesInOrderAlsoEmptyOnes) {
@@ -241,13 +241,13 @@ TEST_F(ConfigWrite, SetsAndUnsets) {
   EXPECT_EQ(slurp(dir + "/interfaces/0/ip"), "10.0.0.1\n");
   ASSERT_TRUE(set_entry(dir, "name", "a\\b\n"));
   EXPECT_EQ(read_tree(dir)->scalar("name")->text, "a\\b");
-  ASSERT_TRUE(set_entry(dir, "disabled", ""));
+  ASSERT_TRUE(set_entry(dir, "keepfds", ""));
   ASSERT_TRUE(set_entry(dir, "bcapabilities", "A\nB"));
   EXPECT_EQ(slurp(dir + "/bcapabilities"), "A\nB\n");
-  ASSERT_TRUE(unset_entry(dir, "disabled"));
-  ASSERT_TRUE(unset_entry(dir, "disabled"));
+  ASSERT_TRUE(unset_entry(dir, "keepfds"));
+  ASSERT_TRUE(unset_entry(dir, "keepfds"));
   ASSERT_TRUE(unset_entry(dir, "uts/nodename"));
-  EXPECT_FALSE(read_tree(dir)->flag("disabled"));
+  EXPECT_FALSE(read_tree(dir)->flag("keepfds"));
 }
 
 TEST_F(ConfigWrite, RefusesWhatIsNoEntryOrNoValue) {
@@ -259,7 +259,7 @@ TEST_F(ConfigWrite, RefusesWhatIsNoEntryOrNoValue) {
   EXPECT_FALSE(set_entry(dir, "vdir", "/x"));
   EXPECT_FALSE(unset_entry(dir, "vdir"));
   EXPECT_FALSE(unset_entry(dir, "../x"));
-  EXPECT_FALSE(set_entry(dir, "disabled", "yes"));
+  EXPECT_FALSE(set_entry(dir, "keepfds", "yes"));
   EXPECT_FALSE(set_entry(dir, "name", "a\nb"));
   EXPECT_FALSE(set_entry(dir, "nice", "low"));
   EXPECT_FALSE(set_entry(dir, "ulimits/core", "1kX"));
