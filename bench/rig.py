@@ -168,6 +168,8 @@ def remove_group(group: Path) -> None:
     for _ in range(100):
         try:
             return os.rmdir(group)
+        except FileNotFoundError:
+            return None
         except OSError:
             time.sleep(0.05)
     print(f"bench: {group} is left", file=sys.stderr)
