@@ -88,10 +88,10 @@ struct ChildError {
   std::int32_t err;
 };
 
-// Neither has frames that a sanitizer could mistake for the parent's, whose memory they run in.
-#define VS_BARE [[gnu::noinline, gnu::no_sanitize("address", "undefined")]]
+// What runs in the child: a sanitizer would take its frames for the parent's, whose memory it uses.
+#define VS_BARE __attribute__((noinline, no_sanitize("address", "undefined")))
 
-VS_BARE [[noreturn]] void child_fail(int fd, ChildStep step) noexcept {
+[[noreturn]] VS_BARE void child_fail(int fd, ChildStep step) noexcept {
   ChildError const error{step, errno};
   [[maybe_unused]] auto const n = ::write(fd, &error, sizeof error);
   ::_exit(127);
@@ -112,7 +112,7 @@ VS_BARE void forget_handlers() noexcept {
 
 // Runs in the child, in the parent's memory and with all signals blocked. System calls only: no
 // allocation, no locks, no logging, no glibc function that uses a cached thread id.
-VS_BARE [[noreturn]] void child_main(const ChildArgs& a) noexcept {
+[[noreturn]] VS_BARE void child_main(const ChildArgs& a) noexcept {
   forget_handlers();
   sigset_t none;
   ::sigemptyset(&none);
