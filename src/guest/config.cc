@@ -2,6 +2,7 @@
 #include "guest/config.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "guest/paths.h"
 #include "net/address.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 namespace vs {
 
@@ -208,7 +210,8 @@ constexpr std::array kUlimits{
     Ulimit{"stack", RLIMIT_STACK},
 };
 
-// A process without a limit of its own keeps our soft limit, with the hard one out of the way.
+// A process without a limit of its own keeps our soft limit, with the hard one out of the way as
+// far as we may move it: a host's root can be without CAP_SYS_RESOURCE.
 Result<LimitEntry> process_limit(const Tree& tree, const Ulimit& resource) {
   std::string const base = fmt::format("ulimits/{}", resource.name);
   auto const both = VS_TRY(tree.limit(base));
@@ -216,13 +219,15 @@ Result<LimitEntry> process_limit(const Tree& tree, const Ulimit& resource) {
   auto const hard = VS_TRY(tree.limit(base + ".hard"));
   rlimit now{};
   ::getrlimit(static_cast<__rlimit_resource_t>(resource.id), &now);
-  LimitEntry limit{resource.id, now.rlim_cur, RLIM_INFINITY};
+  static const bool may_raise = has_capability(CAP_SYS_RESOURCE);
+  LimitEntry limit{resource.id, now.rlim_cur, may_raise ? RLIM_INFINITY : now.rlim_max};
   if (both) limit.soft = limit.hard = *both;
-  if (hard) limit.hard = *hard;
   if (soft) limit.soft = *soft;
+  if (soft && !both) limit.hard = std::max(limit.hard, limit.soft);
+  if (hard) limit.hard = *hard;
   // The kernel refuses more open files than fs.nr_open, 1048576 unless changed.
   constexpr rlim_t kMostFiles = 1'048'576;
-  if (resource.id == RLIMIT_NOFILE && limit.hard == RLIM_INFINITY) limit.hard = kMostFiles;
+  if (resource.id == RLIMIT_NOFILE) limit.hard = std::min(limit.hard, kMostFiles);
   limit.soft = std::min(limit.soft, limit.hard);
   return limit;
 }

@@ -25,19 +25,24 @@ namespace {
 constexpr std::string_view kScopePrefix = "vserver-";
 constexpr std::string_view kScopeSuffix = ".scope";
 constexpr const char* kContext = "/context";
-// The controllers whose limits or counters a context uses; other v1 hierarchies are left alone.
-constexpr std::array<std::string_view, 7> kControllers{"cpu",   "cpuacct", "memory", "pids",
-                                                       "blkio", "cpuset",  "devices"};
+// Options of a v1 mount that are no controller (cgroups(7)).
+constexpr std::array<std::string_view, 9> kMountOptions{
+    "rw",           "ro",   "xattr", "noprefix", "clone_children", "cpuset_v2_mode",
+    "favordynmods", "none", "all"};
 
 bool has(const std::vector<std::string>& all, std::string_view one) {
   return std::find(all.begin(), all.end(), one) != all.end();
 }
 
-std::vector<std::string> known_controllers(std::string_view options) {
+// What a v1 hierarchy is known by: its controllers, or "name=systemd". A context is in all of them:
+// a guest can mount any, and sees from its own place in it downwards.
+std::vector<std::string> hierarchy_words(std::string_view options) {
   std::vector<std::string> out;
   for (auto const option : split(options, ',')) {
-    if (std::find(kControllers.begin(), kControllers.end(), option) != kControllers.end())
-      out.emplace_back(option);
+    bool const other =
+        option.empty() || option.starts_with("release_agent=") ||
+        std::find(kMountOptions.begin(), kMountOptions.end(), option) != kMountOptions.end();
+    if (!other) out.emplace_back(option);
   }
   return out;
 }
@@ -146,13 +151,18 @@ Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
     std::string_view const type = *(dash + 1);
     if (type == "cgroup2" && host.v2_.empty()) host.v2_ = fields[4];
     if (type != "cgroup") continue;
-    auto controllers = known_controllers(*(dash + 3));
+    auto controllers = hierarchy_words(*(dash + 3));
     if (!controllers.empty()) host.v1_.push_back({std::string{fields[4]}, std::move(controllers)});
   }
   if (host.v2_.empty())
     return Error::make(Errc::Unsupported, "no cgroup2 file system is mounted")
         .hint("mount -t cgroup2 none /sys/fs/cgroup/unified");
   return host;
+}
+
+bool CgroupHost::unified() const noexcept {
+  return std::all_of(v1_.begin(), v1_.end(),
+                     [](const V1& h) { return h.controllers[0].starts_with("name="); });
 }
 
 bool CgroupHost::is_v1(std::string_view controller) const {

@@ -26,7 +26,8 @@ class CgroupHost {
 
   [[nodiscard]] const std::string& v2() const noexcept { return v2_; }
   [[nodiscard]] const std::vector<V1>& v1() const noexcept { return v1_; }
-  [[nodiscard]] bool unified() const noexcept { return v1_.empty(); }
+  // True when no controller is on v1; a named hierarchy ("name=systemd") may be there.
+  [[nodiscard]] bool unified() const noexcept;
   // Mount point of the hierarchy that has this controller: v1 if there, else v2.
   [[nodiscard]] const std::string& mount_of(std::string_view controller) const;
   [[nodiscard]] bool is_v1(std::string_view controller) const;

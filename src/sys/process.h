@@ -79,4 +79,7 @@ Result<ProcessId> identify(pid_t pid);
 Result<Fd> open_process(const ProcessId& id);
 Status signal_process(FdRef pidfd, int signal);
 
+// Whether this process has the capability in its effective set (capget(2)).
+bool has_capability(int capability);
+
 }  // namespace vs

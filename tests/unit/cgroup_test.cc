@@ -17,7 +17,8 @@ TEST(Cgroup, HybridHostIsSeen) {
       "34 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n");
   ASSERT_TRUE(host) << host.error().message();
   EXPECT_FALSE(host->unified());
-  EXPECT_EQ(host->v1().size(), 2U);  // the named hierarchy has no controller of ours
+  EXPECT_EQ(host->v1().size(), 3U);  // a context is in all of them
+  EXPECT_EQ(host->v1()[2].controllers, std::vector<std::string>{"name=systemd"});
   EXPECT_EQ(host->mount_of("cpuacct"), "/sys/fs/cgroup/cpu,cpuacct");
   EXPECT_EQ(host->mount_of("pids"), "/sys/fs/cgroup/unified");
   EXPECT_TRUE(host->is_v1("memory"));
@@ -28,6 +29,15 @@ TEST(Cgroup, UnifiedHostIsSeen) {
       CgroupHost::parse("30 20 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n");
   ASSERT_TRUE(host);
   EXPECT_TRUE(host->unified());
+}
+
+TEST(Cgroup, ANamedHierarchyLeavesAHostUnified) {
+  auto const host = CgroupHost::parse(
+      "30 20 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
+      "31 20 0:27 / /mnt rw - cgroup cgroup rw,xattr,release_agent=/x,name=systemd\n");
+  ASSERT_TRUE(host);
+  EXPECT_TRUE(host->unified());
+  EXPECT_EQ(host->v1().size(), 1U);
 }
 
 TEST(Cgroup, NoUnifiedTreeIsRefused) {
