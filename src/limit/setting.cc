@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "limit/setting.h"
 
+#include <linux/capability.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "sys/process.h"
 
 namespace vs {
 
@@ -163,10 +166,15 @@ Result<WantedLimit> parse_wanted(std::string_view name, std::string_view value,
 
 std::vector<std::pair<std::string, std::string>> default_limits(std::uint64_t whole_memory) {
   auto const pages = whole_memory / unit_size(Unit::Pages);
+  // More than our own hard limit cannot be given where the host's root lacks CAP_SYS_RESOURCE.
+  constexpr rlim_t kFiles = 65536;
+  rlimit own{kFiles, kFiles};
+  if (!has_capability(CAP_SYS_RESOURCE)) ::getrlimit(RLIMIT_NOFILE, &own);
+  auto const files = std::min(kFiles, own.rlim_max);
   return {{"rlimits/nproc.hard", "4096"},
           {"rlimits/rss.hard", std::to_string(pages - pages / 5)},
-          {"ulimits/nofile.soft", "1024"},
-          {"ulimits/nofile.hard", "65536"}};
+          {"ulimits/nofile.soft", std::to_string(std::min<rlim_t>(1024, files))},
+          {"ulimits/nofile.hard", std::to_string(files)}};
 }
 
 }  // namespace vs
