@@ -172,6 +172,8 @@ Status delete_guest(const std::string& name, const OnAdvance& on_advance) {
   if (is_running(name)) VS_TRY(stop_guest(name));
   auto const run = VS_TRY(RunDir::lock(name, 30));
   if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' was started again", name);
+  // Its processes are gone, but a stop that was interrupted leaves cgroups, addresses and its xid.
+  VS_TRY(clear_run(run), "delete guest '{}'", name);
   // The link must say where the tree really is, for whoever finishes this.
   if (auto const link = vdir_of(conf); link && !d.vdir.empty() && *link != d.vdir) {
     ::unlink((conf + "/vdir").c_str());

@@ -48,7 +48,7 @@ bool is_zero(const vs_addr& a) {
 vs_addr mask_of(unsigned prefix) {
   vs_addr mask{};
   for (unsigned i = 0; i < 4; ++i) {
-    unsigned const ones = std::clamp(static_cast<int>(prefix) - static_cast<int>(32 * i), 0, 32);
+    unsigned const ones = prefix > 32 * i ? std::min(prefix - 32 * i, 32U) : 0;
     mask.w[i] = htonl(ones == 0 ? 0 : ~0U << (32 - ones));
   }
   return mask;

@@ -69,7 +69,8 @@ constexpr std::string_view kLookupProgramPin = "prog_lookup";
 constexpr std::uint32_t kFilterHandle = 1;
 constexpr std::uint32_t kFilterPriority = 0x7673;
 
-int print_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+[[gnu::format(printf, 2, 0)]] int print_libbpf(libbpf_print_level level, const char* format,
+                                               va_list arguments) {
   if (log_level < Level::Debug || level == LIBBPF_DEBUG) return 0;
   std::array<char, 1024> text{};
   ::vsnprintf(text.data(), text.size(), format, arguments);
