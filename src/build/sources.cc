@@ -174,8 +174,6 @@ Result<bool> is_directory(const std::string& path) {
 Result<std::string> find_source(const std::string& source) {
   if (source.find('/') != std::string::npos) return source;
   if (exists(fmt::format("{}/{}/vdir", Paths::get().conf, source))) {
-    if (is_running(source))
-      warn("guest '{}' is running: what it changes meanwhile may be copied half", source);
     return VS_TRY(load_config(source)).vdir;
   }
   auto const beside = fmt::format("{}/{}", Paths::get().vdirs, source);
@@ -217,7 +215,10 @@ Status check_clone(const BuildRequest& request) {
 }
 
 Status fill_from_guest(Build& build) {
-  auto const path = VS_TRY(find_source(build.request.source));
+  auto const& source = build.request.source;
+  if (source.find('/') == std::string::npos && is_running(source))
+    warn("guest '{}' is running: what it changes meanwhile may be copied half", source);
+  auto const path = VS_TRY(find_source(source));
   VS_TRY(copy_directory(build, path));
   return make_another_machine(build);
 }
