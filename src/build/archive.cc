@@ -39,6 +39,7 @@ constexpr std::array kMagics{
 };
 
 constexpr std::size_t kExamples = 5;
+constexpr std::size_t kMostDevices = 10000;
 
 void note(std::vector<std::string>& examples, std::string text) {
   if (examples.size() == kExamples) return;
@@ -69,6 +70,16 @@ std::string unescape(std::string_view text) {
     }
   }
   return out;
+}
+
+// What stands between the quotes that the text starts with.
+std::optional<std::string_view> quoted(std::string_view text) {
+  if (!text.starts_with('"')) return std::nullopt;
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i] == '"') return text.substr(1, i - 1);
+    if (text[i] == '\\') ++i;
+  }
+  return std::nullopt;
 }
 
 bool climbs(std::string_view name) {
@@ -103,15 +114,19 @@ Result<ArchiveFormat> archive_format(std::string_view head) {
 
 std::optional<ArchiveEntry> parse_listing(std::string_view line) {
   constexpr std::string_view kTypes = "-dlhbcpsCSVMDNL";
-  // drwxr-xr-x 0/0               0 2024-01-01 00:00:00 name
-  // crw-rw-rw- 0/0             1,3 2024-01-01 00:00:00 name
+  // drwxr-xr-x 0/0               0 2024-01-01 00:00:00.123 "name"
+  // crw-rw-rw- 0/0             1,3 2024-01-01 00:00:00.1   "name"
+  // lrwxrwxrwx 0/0               0 2024-01-01 00:00:00     "name" -> "target"
   ArchiveEntry entry;
   std::string_view mode, owner, size, date, time;
   std::string_view rest = line;
   if (line.empty() || kTypes.find(line[0]) == std::string_view::npos) return std::nullopt;
   if (!next_word(rest, mode) || mode.size() < 10 || !next_word(rest, owner) ||
-      !next_word(rest, size) || !next_word(rest, date) || !next_word(rest, time) || rest.size() < 2)
+      !next_word(rest, size) || !next_word(rest, date) || !next_word(rest, time))
     return std::nullopt;
+  // A time is padded to the longest so far: without its quotes a name could not be told from it.
+  auto const name = quoted(trim(rest));
+  if (!name) return std::nullopt;
   entry.type = mode[0];
   auto const slash = owner.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
@@ -122,17 +137,17 @@ std::optional<ArchiveEntry> parse_listing(std::string_view line) {
   entry.uid = *uid;
   entry.gid = *gid;
   entry.size = *bytes;
-  std::string_view name = rest.substr(1);
-  if (entry.type == 'l') name = name.substr(0, name.find(" -> "));
-  if (entry.type == 'h') name = name.substr(0, name.find(" link to "));
-  entry.name = unescape(name);
+  entry.name = unescape(*name);
   return entry;
 }
 
 void Listing::add(const ArchiveEntry& entry) {
   ++files;
   if (entry.type == '-') bytes += entry.size;
-  if (entry.type == 'c' || entry.type == 'b') devices.push_back(entry.name);
+  if (entry.type == 'c' || entry.type == 'b') {
+    if (devices.size() < kMostDevices) devices.push_back(entry.name);
+    ++n_devices;
+  }
   if (entry.uid > 0xffff || entry.gid > 0xffff) {
     ++strangers;
     note(examples, fmt::format("{} ({}:{})", entry.name, entry.uid, entry.gid));
@@ -152,6 +167,9 @@ Status check_listing(const Listing& listing) {
                "{} of {} entries belong to owners above 65535, which a guest cannot have: {}",
                listing.strangers, listing.files, join(listing.examples, ", "))
         .hint("pack it anew with owners of the guest: tar --numeric-owner --owner-map/--group-map");
+  if (listing.n_devices > listing.devices.size())
+    return Error::make(Errc::Config, "it holds {} device nodes: more than {} are no system's",
+                       listing.n_devices, kMostDevices);
   if (listing.files == 0) return Error::make(Errc::Config, "it holds no files");
   return {};
 }

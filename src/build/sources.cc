@@ -73,11 +73,12 @@ Result<Ended> run_tar(Build& build, const Archive& archive, std::string_view sta
 
 Result<Listing> list_archive(Build& build, const Archive& archive) {
   Listing listing;
-  auto const ended =
-      VS_TRY(run_tar(build, archive, "reading the archive", {"--list", "--verbose", "--full-time"},
-                     [&](std::string_view line) {
-                       if (auto const entry = parse_listing(line)) listing.add(*entry);
-                     }));
+  auto const ended = VS_TRY(run_tar(build, archive, "reading the archive",
+                                    {"--list", "--verbose", "--full-time", "--quoting-style=c"},
+                                    [&](std::string_view line) {
+                                      if (auto const entry = parse_listing(line))
+                                        listing.add(*entry);
+                                    }));
   if (ended.status != 0) return work_error(build, "read the archive", ended);
   VS_TRY(check_listing(listing));
   return listing;

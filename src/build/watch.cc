@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::array kEnding{SIGINT, SIGTERM, SIGHUP};
 constexpr std::size_t kTail = 12;
-constexpr std::size_t kLongestLine = 4096;
+constexpr std::size_t kLongestLine = 32768;  // a path of PATH_MAX, all of it escaped
 
 volatile std::sig_atomic_t interrupted = 0;
 std::array<struct sigaction, kEnding.size()> before{};
