@@ -92,9 +92,10 @@ Result<std::uint64_t> changed(const WordSet& set, const Parsed& args) {
 }
 
 Status set_all(const std::string& guest, const GuestConfig& config, const Parsed& args) {
-  if (args.has("umask"))
+  if (args.has("umask")) {
     return Error::make(Errc::Unsupported,
                        "umask: a guest makes namespaces within its user namespace");
+  }
   std::array const sets{
       WordSet{"bcap",
               "bcapabilities",
@@ -135,6 +136,7 @@ Result<int> run_vattribute(const Parsed& args) {
   if (args.operands.empty()) return 0;
   auto words = args.operands;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);

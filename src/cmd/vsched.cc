@@ -83,9 +83,10 @@ Result<int> run_vsched(const Parsed& args) {
   auto const xid = args.get("xid") ? args.get("xid") : args.get("ctx");
   if (!xid) return Error::make(Errc::Usage, "no context is given").hint("vsched --xid GUEST ...");
   for (std::string_view const name : {"cpu-id", "bucket-id", "idle-time"}) {
-    if (args.has(name))
+    if (args.has(name)) {
       return Error::make(Errc::Unsupported, "--{}: the kernel bounds the sum over all processors",
                          name);
+    }
   }
   if (args.has("cpu_mask")) warn("--cpu_mask is deprecated and ignored");
   auto const guest = VS_TRY(resolve_guest(std::string{*xid}));
@@ -100,6 +101,7 @@ Result<int> run_vsched(const Parsed& args) {
   if (args.operands.empty()) return 0;
   auto words = args.operands;
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words)
     argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -99,6 +99,7 @@ void keep_descriptors(const GuardFds& fds) {
 Status place_descriptors(const std::array<int, 4>& sources) {
   constexpr int kFirst = 3;
   std::vector<Fd> lifted;
+  lifted.reserve(sources.size());
   for (int const fd : sources)
     lifted.emplace_back(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 64));
   for (std::size_t i = 0; i < lifted.size(); ++i) {
@@ -269,9 +270,10 @@ Result<int> guard_guest(const std::string& name) {
   auto state = VS_TRY(run.read());
   bool const asked = take_start_request(name);
   if (is_running(name)) {
-    if (!state)
+    if (!state) {
       return Error::make(Errc::Internal, "guest '{}' runs, but nothing is known of its run", name)
           .hint(fmt::format("vserver {} stop", name));
+    }
     return adopt_guest(run, *state).error();
   }
   if (asked) {
@@ -294,9 +296,10 @@ Result<std::vector<std::string>> repair_guest(const std::string& name) {
   bool const guarded = state && lives(state->guard);
   if (cgroup.populated()) {
     if (guarded) return done;
-    if (!state)
+    if (!state) {
       return Error::make(Errc::Internal, "guest '{}' runs, but nothing is known of its run", name)
           .hint(fmt::format("'vserver {} stop' ends its processes", name));
+    }
     if (units_used()) {
       { RunDir const released = std::move(run); }
       VS_TRY(systemctl({"restart", guard_unit(name)}));

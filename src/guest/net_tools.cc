@@ -180,9 +180,10 @@ Status change_addresses(std::uint32_t nid, AddressChange change,
   auto set = VS_TRY(open_set(nid));
   auto context = VS_TRY(find_in(set, nid));
   VS_TRY(change_allowed(context));
-  if (lback)
+  if (lback) {
     return Error::make(Errc::Unsupported, "the loopback address of a context with sockets stays")
         .hint("give it when the context is made: chbind --lback, or interfaces/lback");
+  }
   if (change == AddressChange::Set) context.addresses.clear();
   for (auto const& address : addresses) {
     bool const known = has(context, address);

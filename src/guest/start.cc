@@ -214,9 +214,10 @@ Status spawn_init(Start& s) {
   // The guest's root may write its IPC namespace's sysctls. The whole directory: a file in it that
   // is mounted over from here is not the one that the guest's namespace sees.
   if (!s.limits.ipc.empty()) plan.ops.push_back({"r", "/proc/sys/kernel", "", ""});
-  if (s.config.seccomp)
+  if (s.config.seccomp) {
     plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns,
                                         s.config.context_flags, s.config.context_capabilities));
+  }
   StageFds fds;
   if (s.foreground) {
     std::uint32_t const owner = s.config.userns ? xid.base_id() : 0;
@@ -354,10 +355,11 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
   auto const text = VS_TRY(read_all(reports));
   int status = 0;
   if (text.empty()) {
-    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status))
+    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status)) {
       return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name,
                          WTERMSIG(status))
           .hint(fmt::format("'vserver {} start' or 'stop' clears what is left", name));
+    }
     return {};
   }
   ::waitpid(pid, &status, 0);
@@ -372,20 +374,22 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
 // soon as that runs, whatever it does then.
 Status wait_for_command(const GuestConfig& config) {
   if (config.style->own_init) {
-    if (!is_running(config.name))
+    if (!is_running(config.name)) {
       warn("guest '{0}': its init has ended already; 'vserver {0} logs' shows what it said",
            config.name);
+    }
     return {};
   }
   if (config.style->name == "rescue") return {};
   while (!exists(run_path(config.name, "ready"))) {
-    if (!is_running(config.name))
+    if (!is_running(config.name)) {
       return Error::make(Errc::System,
                          "start guest '{}': its start command failed, or left nothing running",
                          config.name)
           .hint(fmt::format("'vserver {} logs' shows what it said; style '{}' needs a service that "
                             "goes on",
                             config.name, config.style->name));
+    }
     timespec const nap{0, 20'000'000};
     ::nanosleep(&nap, nullptr);
   }

@@ -57,9 +57,10 @@ bool parse_field(RunState& state, std::string_view key, std::string_view value) 
     if (process) (key == "init" ? state.init : state.guard) = *process;
     return process.has_value();
   }
-  if (!number)
+  if (!number) {
     return key != "xid" && key != "userns" && key != "ns_flags" && key != "started" &&
            key != "restarts" && key != "rescue";
+  }
   if (key == "xid") state.xid = static_cast<std::uint32_t>(*number);
   if (key == "userns") state.userns = *number != 0;
   if (key == "ns_flags") state.ns_flags = static_cast<std::uint32_t>(*number);
@@ -78,10 +79,11 @@ Result<RunState> parse_state(const std::string& text) {
     return Error::make(Errc::Config, "the run state has no version line");
   auto const version = parse_decimal(lines[0].substr(8));
   if (!version) return Error::make(Errc::Config, "the run state has no version");
-  if (*version > kVersion)
+  if (*version > kVersion) {
     return Error::make(Errc::Unsupported, "the run state has version {}, this program knows {}",
                        *version, kVersion)
         .hint("a newer vserver started this guest: use that one");
+  }
   for (std::size_t i = 1; i < lines.size(); ++i) {
     auto const space = lines[i].find(' ');
     if (space == std::string_view::npos ||

@@ -266,9 +266,10 @@ Status pin_program(const bpf_program* program, const std::string& pin) {
 Status attach_filter(FdRef program, const Direction& direction, unsigned device) {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
               .attach_point = direction.filter);
-  if (int const err = bpf_tc_hook_create(&hook); err != 0 && err != -EEXIST)
+  if (int const err = bpf_tc_hook_create(&hook); err != 0 && err != -EEXIST) {
     return Error::system(-err, "queue of device {}", device)
         .hint("kernels before 6.6 need the modules sch_ingress and cls_bpf");
+  }
   LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program.get(), .flags = BPF_TC_F_REPLACE,
               .handle = kFilterHandle, .priority = kFilterPriority);
   if (int const err = bpf_tc_attach(&hook, &options); err != 0)
@@ -351,9 +352,10 @@ Status load_shared(const std::string& parent, const std::string& pins) {
   Fd const dir = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY));
   for (auto const& hook : kHooks)
     VS_TRY(attach_hook(hook, *skeleton, pins, dir, wanted.parent), "shared network");
-  for (auto const& direction : kDirections)
+  for (auto const& direction : kDirections) {
     VS_TRY(pin_program(direction.out ? skeleton->progs.vs_leave : skeleton->progs.vs_steer,
                        fmt::format("{}/{}", pins, direction.program)));
+  }
   VS_TRY(pin_program(skeleton->progs.vs_lookup, fmt::format("{}/{}", pins, kLookupProgramPin)));
   VS_TRY(attach_devices(pins, true), "shared network");
   VS_TRY(drop_stale(pins));
