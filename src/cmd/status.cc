@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cmd/commands.h"
 #include "guest/config.h"
+#include "guest/net_tools.h"
 
 namespace vs {
 
@@ -55,6 +56,12 @@ Result<int> run_status(const Parsed& args) {
              uptime_text(status.uptime_s));
   if (!status.guarded)
     warn("guest '{}' runs without its guard: a reboot from inside will not start it again", guest);
+  auto const net = VS_TRY(report_net_context(status.xid));
+  if (net && !net->context.host && !net->own_names)
+    warn(
+        "guest '{}' shares abstract unix sockets with the host and other guests ('net/mode' "
+        "shared on this kernel; see vserver doctor)",
+        guest);
   return code;
 }
 

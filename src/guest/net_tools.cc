@@ -224,7 +224,7 @@ Result<std::optional<NetReport>> report_net_context(std::uint32_t nid) {
   auto context = VS_TRY(find_context(*set, nid));
   if (!context) return std::optional<NetReport>{};
   auto const traffic = VS_TRY(set->traffic(context->cgroup));
-  return std::optional{NetReport{std::move(*context), traffic}};
+  return std::optional{NetReport{std::move(*context), traffic, set->own_names()}};
 }
 
 }  // namespace vs
