@@ -111,6 +111,10 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
     auto error = std::move(reports).error().context(fmt::format("guest '{}'", name));
     // The helper ends by itself and reaps its child; killed before, it would leave a zombie.
     VS_TRY(stage.child.wait());
+    // On its way down a guest has no program any more; what was looked for is of no interest then.
+    if (!read_link_at(FdRef::cwd(), fmt::format("/proc/{}/exe", state->init.pid))) {
+      return Error::make(Errc::NotRunning, "guest '{}' is not running: its init has ended", name);
+    }
     if (error.code() != Errc::NotFound) return error;
     write_log(Level::Quiet, error.message());
     return error.sys() == ENOENT ? 127 : 126;

@@ -165,6 +165,7 @@ namespace {
 // when another command has taken the guest over.
 Result<std::optional<RunDir>> back_off(RunDir run, RunState state, unsigned seconds) {
   std::string const name = run.name();
+  state.phase = Phase::Waiting;
   state.init = {};
   state.cleanup.clear();
   state.guard = VS_TRY(identify(::getpid()));
@@ -180,9 +181,9 @@ Result<std::optional<RunDir>> back_off(RunDir run, RunState state, unsigned seco
 }
 
 // The guest is gone already; its scripts take away what they have made around it.
-Status clear_with_hooks(const RunDir& run, const GuestConfig& config) {
+Status clear_with_hooks(const RunDir& run, const RunState& state, const GuestConfig& config) {
   Hooks hooks{config, Hooks::Phase::Stop, {}};
-  VS_TRY(hooks.run("pre-stop"));
+  if (state.phase != Phase::Stopping) VS_TRY(hooks.run("pre-stop"));
   VS_TRY(hooks.run("post-stop"));
   return clear_run(run, &hooks);
 }
@@ -190,8 +191,9 @@ Status clear_with_hooks(const RunDir& run, const GuestConfig& config) {
 Status end_run(RunDir run, const RunState& state, Ending ending) {
   std::string const name = run.name();
   auto const config = load_config(name);
-  VS_TRY(config ? clear_with_hooks(run, *config) : clear_run(run));
-  if (!config || state.rescue != 0 || !starts_again(config->restart, ending)) {
+  VS_TRY(config ? clear_with_hooks(run, state, *config) : clear_run(run));
+  if (!config || state.rescue != 0 || state.phase == Phase::Stopping ||
+      !starts_again(config->restart, ending)) {
     { RunDir const released = std::move(run); }
     if (units_used()) stopped_by_units(name, false);
     return {};
