@@ -61,6 +61,7 @@ struct Command {
   std::string_view details = {};        // paragraphs below the options
   std::string_view program = {};        // whose verb it is; empty: a program of its own
   std::span<const Option> common = {};  // options that it shares with the program's other verbs
+  int failure = 1;                      // exit status when it fails
 };
 
 // Verbs take their guest in front of them as well: `vserver web1 start`, `vserver start web1`.

@@ -61,19 +61,31 @@ std::span<const Command* const> all_verbs();
 std::span<const Command* const> build_methods();
 
 // Programs of their own: other names of the one multi-call program.
+extern const Command kCapchroot;
 extern const Command kChbind;
+extern const Command kChcontext;
+extern const Command kExecUlimit;
 extern const Command kInfo;
 extern const Command kNaddress;
 extern const Command kNattribute;
 extern const Command kNcontext;
+extern const Command kReducecap;
 extern const Command kStartAll;
 extern const Command kStat;
 extern const Command kStopAll;
 extern const Command kVattribute;
+extern const Command kVcontext;
 extern const Command kVkill;
 extern const Command kVlimit;
+extern const Command kVmemctrl;
+extern const Command kVnamespace;
+extern const Command kVpstree;
 extern const Command kVsched;
 extern const Command kVps;
+extern const Command kVspace;
+extern const Command kVtop;
+extern const Command kVuname;
+extern const Command kVwait;
 std::span<const Command* const> all_programs();
 
 // Runs a command with the words behind its name: parses, answers --help and --version.

@@ -86,11 +86,10 @@ Result<std::string> resolve_guest(const std::string& word) {
     name.pop_back();
   if (name.starts_with('/') || name.starts_with("./") || name.starts_with("../")) {
     auto const found = name_of_path(name);
-    if (!found) {
+    if (!found)
       return Error::make(Errc::NotFound,
                          "'{}' is not the configuration of a guest (those are in {})",
                          printable(word), Paths::get().conf);
-    }
     name = *found;
   }
   VS_TRY(check_name(name));
@@ -118,8 +117,8 @@ Result<int> for_each_guest(const Parsed& args,
 int report_error(const Error& error) {
   fmt::print(stderr, "{}: {}\n", running_program->name, error.message());
   if (!error.hint().empty()) fmt::print(stderr, "hint: {}\n", error.hint());
-  if (running_program == &kVps) return 254;
-  return running_program == &kVserver && error.code() == Errc::NotFound ? 5 : 1;
+  if (running_program == &kVserver && error.code() == Errc::NotFound) return 5;
+  return running_program->failure;
 }
 
 }  // namespace vs

@@ -5,9 +5,35 @@ namespace vs {
 
 namespace {
 
-constexpr std::array kPrograms{&kChbind, &kNaddress, &kNattribute, &kNcontext,   &kInfo,
-                               &kStat,   &kStartAll, &kStopAll,    &kVattribute, &kVkill,
-                               &kVlimit, &kVps,      &kVsched};
+// clang-format off
+constexpr std::array kPrograms{
+    &kCapchroot,
+    &kChbind,
+    &kChcontext,
+    &kExecUlimit,
+    &kInfo,
+    &kNaddress,
+    &kNattribute,
+    &kNcontext,
+    &kReducecap,
+    &kStartAll,
+    &kStat,
+    &kStopAll,
+    &kVattribute,
+    &kVcontext,
+    &kVkill,
+    &kVlimit,
+    &kVmemctrl,
+    &kVnamespace,
+    &kVps,
+    &kVpstree,
+    &kVsched,
+    &kVspace,
+    &kVtop,
+    &kVuname,
+    &kVwait,
+};
+// clang-format on
 
 }  // namespace
 

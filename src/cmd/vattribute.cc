@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdio>
 
 #include "base/text.h"
+#include "cmd/chain.h"
 #include "cmd/commands.h"
 #include "context/capability.h"
 #include "context/flags.h"
 #include "guest/change.h"
 #include "guest/config.h"
+#include "guest/paths.h"
 #include "guest/state.h"
 
 namespace vs {
@@ -17,7 +16,7 @@ namespace vs {
 namespace {
 
 constexpr std::array kOptions{
-    Option{'x', "xid", "GUEST", "The guest: its name or context id"},
+    Option{'x', "xid", "XID", "The context: its name or number; the caller's own without it"},
     Option{0, "set", "", "Change what is given (default)"},
     Option{0, "get", "", "Print capabilities and flags"},
     Option{0, "bcap", "LIST", "Capabilities, changed from the next start on"},
@@ -67,6 +66,7 @@ struct WordSet {
   std::uint64_t now;
   std::uint64_t secure;
   std::span<const ContextFlag> support;
+  std::uint64_t allowed = 0;  // what would be refused elsewhere
 };
 
 // "NAME" or "~NAME" for each bit in which the two differ.
@@ -86,16 +86,15 @@ Result<std::uint64_t> changed(const WordSet& set, const Parsed& args) {
     auto const change = VS_TRY(parse_flags(set.names, set.prefix, list));
     bits = change.applied_to(bits);
   }
-  auto const refused = refused_flags(set.support, bits & ~set.now);
+  auto const refused = refused_flags(set.support, bits & ~set.now & ~set.allowed);
   if (!refused.empty()) return Error::make(Errc::Unsupported, "{}", refused[0]);
   return bits;
 }
 
 Status set_all(const std::string& guest, const GuestConfig& config, const Parsed& args) {
-  if (args.has("umask")) {
+  if (args.has("umask"))
     return Error::make(Errc::Unsupported,
                        "umask: a guest makes namespaces within its user namespace");
-  }
   std::array const sets{
       WordSet{"bcap",
               "bcapabilities",
@@ -107,7 +106,8 @@ Status set_all(const std::string& guest, const GuestConfig& config, const Parsed
       WordSet{"ccap", "ccapabilities", context_capability_names(), "vxc_",
               config.context_capabilities, kDefaultContextCapabilities, context_capabilities()},
       WordSet{"flag", "cflags", context_flag_names(), "vxf_", config.context_flags,
-              config.context_flags | (1ULL << 25U), context_flags()}};
+              config.context_flags | (1ULL << 25U), context_flags(),
+              is_context_name(guest) ? cflag::kPersistent : 0}};
   std::array<std::uint64_t, 3> wanted{};
   for (std::size_t i = 0; i < sets.size(); ++i)
     wanted[i] = VS_TRY(changed(sets[i], args));
@@ -124,25 +124,14 @@ Status set_all(const std::string& guest, const GuestConfig& config, const Parsed
 }
 
 Result<int> run_vattribute(const Parsed& args) {
-  auto const xid = args.get("xid");
-  if (!xid) return Error::make(Errc::Usage, "no context is given").hint("vattribute --xid GUEST");
-  auto const guest = VS_TRY(resolve_guest(std::string{*xid}));
+  auto const guest = VS_TRY(resolve_context(args.get("xid").value_or("self")));
   auto const config = VS_TRY(load_config(guest));
   if (args.has("get")) {
     print_all(config, is_running(guest));
   } else {
     VS_TRY(set_all(guest, config, args));
   }
-  if (args.operands.empty()) return 0;
-  auto words = args.operands;
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (auto& word : words)
-    argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::fflush(stdout);
-  ::execvp(argv[0], argv.data());
-  return Error::system(errno, "exec {}", words[0]);
+  return become_rest(args);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/chain.h"
 #include "cmd/commands.h"
 #include "guest/status.h"
 #include "sys/process.h"
@@ -71,14 +72,12 @@ Result<int> run_vkill(const Parsed& args) {
   int const signal = VS_TRY(parse_signal(args.get("signal").value_or("TERM")));
   std::optional<std::string> guest;
   if (auto const xid = args.get("xid")) {
-    std::string const word{xid->starts_with(':') ? xid->substr(1) : *xid};
-    guest = VS_TRY(resolve_guest(word));
+    guest = VS_TRY(resolve_context(*xid));
   }
   if (args.operands.empty()) {
-    if (!guest) {
+    if (!guest)
       return Error::make(Errc::Usage, "neither a context nor a process is given")
           .hint("see 'vkill --help'");
-    }
     VS_TRY(signal_guest(*guest, signal));
     return 0;
   }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <optional>
 
 #include "base/text.h"
+#include "cmd/chain.h"
 #include "cmd/commands.h"
 #include "config/syntax.h"
 #include "guest/change.h"
+#include "guest/context.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -110,7 +110,7 @@ Result<Request> parse(const std::vector<std::string>& words) {
     std::string const value =
         equals != std::string::npos ? words[i].substr(equals + 1) : words[++i];
     if (name == "-c" || name == "--xid") {
-      out.guest = VS_TRY(resolve_guest(value));
+      out.guest = VS_TRY(resolve_context(value));
     } else if (name == "--dir") {
       out.dir = value;
     } else {
@@ -148,6 +148,7 @@ Status print_all(const Request& request) {
 
 Result<int> run_vlimit(const Parsed& args) {
   Request request = VS_TRY(parse(args.operands));
+  if (request.guest.empty() && !request.program.empty()) request.guest = VS_TRY(own_context());
   if (request.guest.empty())
     return Error::make(Errc::Usage, "no context is given").hint("vlimit -c GUEST ...");
   // What stands on the command line wins over the directory: later changes replace earlier ones.
@@ -163,13 +164,7 @@ Result<int> run_vlimit(const Parsed& args) {
   }
   if (request.all) VS_TRY(print_all(request));
   if (request.program.empty()) return 0;
-  std::vector<char*> argv;
-  for (auto& word : request.program)
-    argv.push_back(word.data());
-  argv.push_back(nullptr);
-  std::fflush(stdout);
-  ::execvp(argv[0], argv.data());
-  return Error::system(errno, "exec {}", request.program[0]);
+  return become(request.program);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "guest/context.h"
 #include "guest/status.h"
 #include "sys/file.h"
 #include "sys/process.h"
@@ -100,7 +101,7 @@ Result<int> run_vps(const Parsed& args) {
   ContextMap contexts;
   auto const out = with_contexts(ps.text, [&](int pid) {
     auto context = contexts.find(pid);
-    if (context.xid != 0) context.name = display_name(context.name);
+    if (context.xid > kSpectatorXid) context.name = display_name(context.name);
     return context;
   });
   if (!out && WIFEXITED(ps.status) && WEXITSTATUS(ps.status) != 0) return WEXITSTATUS(ps.status);
@@ -124,6 +125,7 @@ constexpr Command kVps{
     .details =
         "Runs ps with these options and puts the column CONTEXT behind PID: the context id\n"
         "and the guest's name; MAIN for the host, ERR when the process is gone.\n"
-        "Exit status: that of ps; 254 when it shows no PID column."};
+        "Exit status: that of ps; 254 when it shows no PID column.",
+    .failure = 254};
 
 }  // namespace vs

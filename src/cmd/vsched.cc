@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cmd/chain.h"
 #include "cmd/commands.h"
 #include "guest/change.h"
 #include "sys/file.h"
@@ -55,7 +54,7 @@ constexpr std::array kFields{
 };
 
 // k, K, m and M as everywhere in the original.
-Result<std::int64_t> number_of(std::string_view text, std::string_view what) {
+Result<std::int64_t> token_number(std::string_view text, std::string_view what) {
   std::int64_t factor = 1;
   if (text.ends_with('k')) factor = 1000;
   if (text.ends_with('K')) factor = 1024;
@@ -74,39 +73,32 @@ Status read_dir(Bucket& bucket, const std::string& path, bool missing_ok) {
   for (auto const& field : kFields) {
     auto const text = read_file_at(*dir, std::string{field.name}, Resolve::Free);
     if (!text) continue;
-    bucket.*field.member = VS_TRY(number_of(trim(*text), fmt::format("{}/{}", path, field.name)));
+    bucket.*field.member =
+        VS_TRY(token_number(trim(*text), fmt::format("{}/{}", path, field.name)));
   }
   return {};
 }
 
 Result<int> run_vsched(const Parsed& args) {
-  auto const xid = args.get("xid") ? args.get("xid") : args.get("ctx");
+  auto xid = args.get("xid") ? args.get("xid") : args.get("ctx");
+  if (!xid && !args.operands.empty()) xid = "self";
   if (!xid) return Error::make(Errc::Usage, "no context is given").hint("vsched --xid GUEST ...");
   for (std::string_view const name : {"cpu-id", "bucket-id", "idle-time"}) {
-    if (args.has(name)) {
+    if (args.has(name))
       return Error::make(Errc::Unsupported, "--{}: the kernel bounds the sum over all processors",
                          name);
-    }
   }
   if (args.has("cpu_mask")) warn("--cpu_mask is deprecated and ignored");
-  auto const guest = VS_TRY(resolve_guest(std::string{*xid}));
+  auto const guest = VS_TRY(resolve_context(*xid));
   Bucket bucket = VS_TRY(bucket_of(guest));
   if (auto const dir = args.get("dir"))
     VS_TRY(read_dir(bucket, std::string{*dir}, args.has("missingok")));
   for (auto const& field : kFields) {
     if (auto const text = args.get(field.name))
-      bucket.*field.member = VS_TRY(number_of(*text, field.name));
+      bucket.*field.member = VS_TRY(token_number(*text, field.name));
   }
   VS_TRY(change_bucket(guest, bucket));
-  if (args.operands.empty()) return 0;
-  auto words = args.operands;
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (auto& word : words)
-    argv.push_back(word.data());
-  argv.push_back(nullptr);
-  ::execvp(argv[0], argv.data());
-  return Error::system(errno, "exec {}", words[0]);
+  return become_rest(args);
 }
 
 }  // namespace

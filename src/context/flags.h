@@ -37,9 +37,12 @@ namespace cflag {
 inline constexpr std::uint64_t kNproc = 1ULL << 2U;
 inline constexpr std::uint64_t kPrivate = 1ULL << 3U;
 inline constexpr std::uint64_t kUlimit = 1ULL << 6U;
+inline constexpr std::uint64_t kFakeInit = 1ULL << 4U;
 inline constexpr std::uint64_t kSchedHard = 1ULL << 8U;
 inline constexpr std::uint64_t kSchedPrio = 1ULL << 9U;
 inline constexpr std::uint64_t kSchedPause = 1ULL << 10U;
+inline constexpr std::uint64_t kStateSetup = 1ULL << 32U;
+inline constexpr std::uint64_t kPersistent = 1ULL << 38U;
 inline constexpr std::uint64_t kIgnegNice = 1ULL << 52U;
 inline constexpr std::uint64_t kIgnegIonice = 1ULL << 53U;
 }  // namespace cflag

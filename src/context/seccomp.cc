@@ -238,8 +238,10 @@ Result<std::string> read_filter(const std::string& path) {
 
 }  // namespace
 
-Result<std::string> compile_seccomp(bool classic, std::uint64_t flags, std::uint64_t capabilities) {
-  Filter const filter{::seccomp_init(SCMP_ACT_ALLOW)};
+namespace {
+
+Result<Filter> new_filter() {
+  Filter filter{::seccomp_init(SCMP_ACT_ALLOW)};
   if (!filter) return Error::make(Errc::Internal, "seccomp_init failed");
   // A call of a foreign architecture answers ENOSYS, as on a kernel built without it.
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
@@ -247,6 +249,25 @@ Result<std::string> compile_seccomp(bool classic, std::uint64_t flags, std::uint
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   if (::seccomp_arch_native() == SCMP_ARCH_X86_64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_X86);
   if (::seccomp_arch_native() == SCMP_ARCH_AARCH64) ::seccomp_arch_add(filter.get(), SCMP_ARCH_ARM);
+  return filter;
+}
+
+// What CAP_SYS_PTRACE allows beyond reading /proc.
+constexpr std::array kSpectatorRefused{"pidfd_getfd",       "process_madvise", "process_vm_readv",
+                                       "process_vm_writev", "ptrace",          "userfaultfd"};
+
+}  // namespace
+
+Result<std::string> compile_spectator_seccomp() {
+  Filter const filter = VS_TRY(new_filter());
+  for (const char* name : kSpectatorRefused)
+    VS_TRY(refuse(filter.get(), name, EPERM));
+  VS_TRY(refuse_value(filter.get(), "ioctl", 1, TIOCSTI, EPERM));
+  return export_bpf(filter.get());
+}
+
+Result<std::string> compile_seccomp(bool classic, std::uint64_t flags, std::uint64_t capabilities) {
+  Filter const filter = VS_TRY(new_filter());
   VS_TRY(add_rules(filter.get(), classic));
   VS_TRY(add_choices(filter.get(), flags, capabilities));
   return refuse_unknown(classic) + VS_TRY(export_bpf(filter.get()));

@@ -24,6 +24,10 @@ namespace vs {
 Result<std::string> compile_seccomp(bool classic, std::uint64_t flags = kDefaultContextFlags,
                                     std::uint64_t capabilities = kDefaultContextCapabilities);
 
+// The filter of the spectator, which sees all processes and acts on none: no tracing, no writing to
+// another's memory, none of its descriptors, no terminal injection (EPERM).
+Result<std::string> compile_spectator_seccomp();
+
 // The same from a cache directory (root's, mode 0700) when it holds a filter for this table, this
 // machine and this library; else compiled and stored there. A broken cache file is replaced.
 Result<std::string> cached_seccomp(const std::string& directory, bool classic,

@@ -104,6 +104,11 @@ Result<GuestConfig> interpret(const std::string& name, const Tree& own, const Tr
 std::vector<std::string> find_faults(const std::string& name, const Tree& own,
                                      const Tree& defaults);
 
+// The limits of each process that a directory such as CONF/NAME/ulimits asks for; of resources that
+// it does not name the hard limit is out of the way. Nothing there is no error. Fails with
+// Errc::Config naming the file.
+Result<std::vector<LimitEntry>> read_ulimits(const std::string& dir);
+
 // CONF/.defaults; empty when there is none.
 Result<Tree> read_defaults();
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,8 @@ struct ExecRequest {
   std::string cwd = "/";
   bool must_cwd = false;  // fail when it cannot be entered, instead of taking "/"
   Terminal terminal = Terminal::Auto;
-  bool no_input = false;  // nothing of our stdin is read
+  bool no_input = false;                // nothing of our stdin is read
+  std::optional<std::uint32_t> spaces;  // CLONE_NEW* to join, and the guest's ids; all without
 };
 
 // Runs a program in a running guest and gives its exit status: its own, 128 + signal, 126 when it

@@ -62,4 +62,22 @@ Status check_name(const std::string& name) {
       .hint("letters, digits and . _ - +, starting with a letter or digit, at most 64 characters");
 }
 
+namespace {
+constexpr std::string_view kContextPrefix = ".xid-";
+}
+
+std::string context_name(std::uint32_t xid) {
+  return fmt::format("{}{}", kContextPrefix, xid);
+}
+
+bool is_context_name(std::string_view name) {
+  return name.starts_with(kContextPrefix) &&
+         parse_decimal(name.substr(kContextPrefix.size())).has_value();
+}
+
+std::string config_dir(const std::string& name) {
+  if (is_context_name(name)) return fmt::format("{}/guests/{}/config", Paths::get().run, name);
+  return fmt::format("{}/{}", Paths::get().conf, name);
+}
+
 }  // namespace vs

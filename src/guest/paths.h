@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -27,5 +29,12 @@ struct Paths {
 // A guest's name becomes a directory, a cgroup and a unit: letters, digits, '.', '_', '-', '+',
 // starting with a letter or digit, at most 64 characters. Fails with Errc::Usage.
 Status check_name(const std::string& name);
+
+// A context without a guest (guest/context.h) has a name that no guest can have: ".xid-NUMBER".
+std::string context_name(std::uint32_t xid);
+bool is_context_name(std::string_view name);
+
+// Where the configuration of a guest is; of a context without one, which has it until it ends.
+std::string config_dir(const std::string& name);
 
 }  // namespace vs

@@ -5,14 +5,16 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "guest/context.h"
 #include "guest/paths.h"
 #include "sys/file.h"
 
 namespace vs {
 
 std::string display_name(const std::string& guest) {
-  auto const text = read_file(fmt::format("{}/{}/name", Paths::get().conf, guest));
+  auto const text = read_file(config_dir(guest) + "/name");
   auto const name = text ? trim(first_line(*text)) : std::string_view{};
+  if (name.empty() && is_context_name(guest)) return {};
   return name.empty() ? guest : printable(name);
 }
 
@@ -29,7 +31,6 @@ Result<GuestStatus> guest_status(const std::string& name) {
   auto const guard = identify(state->guard.pid);
   out.guarded = guard && *guard == state->guard;
   out.ready = exists(run_path(name, "ready"));
-  out.stopping = state->phase == Phase::Stopping;
   out.uptime_s = ::time(nullptr) - state->started;
   return out;
 }
@@ -37,6 +38,7 @@ Result<GuestStatus> guest_status(const std::string& name) {
 const ContextOf& ContextMap::find(int pid) {
   static const ContextOf kGone{0, "ERR"};
   static const ContextOf kHost{0, "MAIN"};
+  static const ContextOf kSpectator{kSpectatorXid, "ALL_PROC"};
   constexpr std::string_view kUnified = "0::";
   auto const text = read_file(fmt::format("/proc/{}/cgroup", pid));
   if (!text) return kGone;
@@ -44,6 +46,7 @@ const ContextOf& ContextMap::find(int pid) {
   std::string_view const path = std::string_view{*text}.substr(at + kUnified.size());
   std::string const name = guest_of_cgroup(path.substr(0, path.find('\n')));
   if (name.empty()) return kHost;
+  if (name == context_name(kSpectatorXid)) return kSpectator;
   auto const known = known_.find(name);
   if (known != known_.end()) return known->second;
   auto const state = RunDir::read_state(name);

@@ -14,14 +14,14 @@ struct GuestStatus {
   std::string name;
   std::uint32_t xid = 0;
   bool running = false;
-  bool guarded = false;   // its vs-guard lives
-  bool ready = false;     // its init has reported readiness
-  bool stopping = false;  // a stop was begun and has not ended
+  bool guarded = false;  // its vs-guard lives
+  bool ready = false;    // its init has reported readiness
   std::size_t processes = 0;
   std::int64_t uptime_s = 0;
 };
 
-// What listings call a guest: the first line of its entry 'name', else its own name.
+// What listings call a guest: the first line of its entry 'name', else its own name. A context
+// without a guest has only the former, or none.
 std::string display_name(const std::string& guest);
 
 Result<GuestStatus> guest_status(const std::string& name);

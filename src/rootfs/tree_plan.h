@@ -32,4 +32,9 @@ struct TreeConfig {
 // wrong.
 Result<std::vector<TreeOp>> plan_tree(const TreeConfig& config);
 
+// The paths of /proc and /sys that plan_tree hides, and those that it makes read-only, from guests
+// that share the host's user namespace.
+std::vector<std::string> hidden_paths();
+std::vector<std::string> read_only_paths();
+
 }  // namespace vs

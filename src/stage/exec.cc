@@ -60,7 +60,7 @@ int make_terminal(const Header& header) {
 }
 
 [[noreturn]] void be_program(Plan& plan, int slave) {
-  must(setsid(), "new session");
+  if ((plan.header->flags & kKeepSession) == 0) must(setsid(), "new session");
   if (slave >= 0) {
     must(ioctl(slave, TIOCSCTTY, 0), "terminal", "controlling terminal");
     for (int fd = 0; fd < 3; ++fd) {
@@ -135,7 +135,7 @@ void exec_in_guest(Plan& plan) {
   plan.strings.next();
   const char* cwd = plan.strings.next();
   // The command is gone, as a connection may be: the program hears of it.
-  prctl(PR_SET_PDEATHSIG, SIGHUP);
+  if ((header.flags & kBackground) == 0) prctl(PR_SET_PDEATHSIG, SIGHUP);
   for (std::uint32_t i = 0; i < header.n_v1; ++i) {
     int const fd = kFirstV1Fd + static_cast<int>(i);
     if (write(fd, "0", 1) != 1) fail("join the cgroups", "cgroup.procs", errno);
@@ -152,6 +152,12 @@ void exec_in_guest(Plan& plan) {
   must(pipe2(told, O_CLOEXEC), "pipe");
   for (int const sig : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT})
     signal(sig, forward);
+  // The terminal tells all of its session.
+  if ((header.flags & kKeepSession) != 0) {
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGTSTP, SIG_DFL);
+  }
   auto const joiner = static_cast<int>(syscall(SYS_clone3, &args, sizeof args));
   must(joiner, "fork into the guest's cgroup");
   if (joiner == 0) {
@@ -165,15 +171,12 @@ void exec_in_guest(Plan& plan) {
     n = read(told[0], &pid, sizeof pid);
   int status = 0;
   wait_for(joiner, status);
-  if (n != sizeof pid) {
-    // Killed, with all of a guest that ends just now, it has not told why.
-    if (WIFSIGNALED(status)) fail("enter the guest", "killed on the way", ECANCELED);
-    _exit(127);
-  }
+  if (n != sizeof pid) _exit(127);  // the joiner has told why
   program_pid = pid;
   report(Report::Kind::Init, pid, "program", "");
   // The command waits for us, not for the program: none of its streams may hang on us.
   close_range(0, ~0U);
+  if ((header.flags & kBackground) != 0) _exit(0);
   wait_for(pid, status);
   if (WIFSIGNALED(status)) _exit(128 + WTERMSIG(status));
   _exit(WEXITSTATUS(status));

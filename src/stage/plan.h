@@ -39,6 +39,10 @@ enum : std::uint32_t {
   kTerminal2 = 1U << 10U,
   kMustCwd = 1U << 11U,  // Exec: fail when the working directory cannot be entered
   kReaper = 1U << 12U,   // Start: the helper stays process 1 and runs the program as its child
+  // Exec in a context without a guest: in the caller's session, or in the background, where the
+  // helper ends at once.
+  kKeepSession = 1U << 13U,
+  kBackground = 1U << 14U,
 };
 
 // Every list is a sequence of NUL-terminated strings in the blob behind the header, in this order:

@@ -258,9 +258,9 @@ Result<int> run_program(const std::vector<std::string>& argv) {
   return child.wait();
 }
 
-Result<pid_t> fork_into(FdRef cgroup) {
+Result<pid_t> fork_into(FdRef cgroup, std::uint64_t flags) {
   clone_args request{};
-  request.flags = CLONE_INTO_CGROUP;
+  request.flags = CLONE_INTO_CGROUP | flags;
   request.exit_signal = SIGCHLD;
   request.cgroup = static_cast<std::uint64_t>(cgroup.get());
   auto const pid = static_cast<pid_t>(::syscall(SYS_clone3, &request, sizeof request));

@@ -54,7 +54,8 @@ Result<Child> spawn(const SpawnPlan& plan);
 // fork(2) whose child is born in a cgroup of the unified hierarchy: a move would cost a grace
 // period. Only for single-threaded programs. 0 in the child.
 //   cgroup   descriptor of its directory
-Result<pid_t> fork_into(FdRef cgroup);
+//   flags    CLONE_NEW* for namespaces of its own
+Result<pid_t> fork_into(FdRef cgroup, std::uint64_t flags = 0);
 
 // Starts a host program from PATH with our environment; `fds` as in SpawnPlan.
 Result<Child> spawn_program(const std::vector<std::string>& argv,
