@@ -68,7 +68,7 @@ std::string list(std::string_view function, const Texts& texts) {
   if (!texts.empty()) {
     out = fmt::format("{}() {{\n  printf '%s\\n'", function);
     for (const auto& t : texts)
-      out += " " + quoted(t);
+      out += fmt::format(" {}", quoted(t));
   }
   return out + "\n}\n\n";
 }

@@ -14,7 +14,7 @@ namespace vs {
 namespace {
 
 // How long another command may take with the set; loading it is the longest, at most a second.
-constexpr int kLockTimeout_s = 60;
+constexpr int kLockTimeoutSeconds = 60;
 
 std::string pins_in(const BpfDir& dir) {
   return fmt::format("{}/v{}", dir.path, VS_NET_ABI);
@@ -33,7 +33,7 @@ Result<SharedSet> SharedSet::open_maps(BpfDir dir, Fd lock) {
 }
 
 Result<SharedSet> SharedSet::ensure(const SharedPlace& place) {
-  auto lock = VS_TRY(lock_file(place.lock, kLockTimeout_s));
+  auto lock = VS_TRY(lock_file(place.lock, kLockTimeoutSeconds));
   auto dir = VS_TRY(make_bpf_dir(place.name, place.fallback));
   VS_TRY(load_shared(place.parent, pins_in(dir)));
   return open_maps(std::move(dir), std::move(lock));
@@ -41,7 +41,7 @@ Result<SharedSet> SharedSet::ensure(const SharedPlace& place) {
 
 Result<std::optional<SharedSet>> SharedSet::open(const SharedPlace& place) {
   if (!exists(place.lock)) return std::optional<SharedSet>{};
-  auto lock = VS_TRY(lock_file(place.lock, kLockTimeout_s));
+  auto lock = VS_TRY(lock_file(place.lock, kLockTimeoutSeconds));
   auto dir = find_bpf_dir(place.name, place.fallback);
   if (!dir || !exists(pins_in(*dir) + "/contexts")) return std::optional<SharedSet>{};
   return std::optional{VS_TRY(open_maps(std::move(*dir), std::move(lock)))};

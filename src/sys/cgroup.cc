@@ -154,9 +154,10 @@ Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
     auto controllers = hierarchy_words(*(dash + 3));
     if (!controllers.empty()) host.v1_.push_back({std::string{fields[4]}, std::move(controllers)});
   }
-  if (host.v2_.empty())
+  if (host.v2_.empty()) {
     return Error::make(Errc::Unsupported, "no cgroup2 file system is mounted")
         .hint("mount -t cgroup2 none /sys/fs/cgroup/unified");
+  }
   return host;
 }
 
@@ -330,9 +331,10 @@ namespace {
 
 Status collect(const std::string& path, std::vector<int>& out) {
   auto const text = read_file(path + "/cgroup.procs", 16U << 20U);
-  if (!text)
+  if (!text) {
     return text.error().sys() == ENOENT || text.error().sys() == ENODEV ? Status{}
                                                                         : Status{text.error()};
+  }
   for (auto const word : split_words(*text))
     out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
   auto const dir = open_path(path, O_RDONLY | O_DIRECTORY);

@@ -167,6 +167,7 @@ Result<Born> born_in_cgroup(const ChildArgs& args, int cgroup) {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> out;
+  out.reserve(texts.size() + 1);
   for (auto const& text : texts)
     out.push_back(const_cast<char*>(text.c_str()));
   out.push_back(nullptr);
