@@ -8,16 +8,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "abi.h"
+#include "contexts.h"
 #include "rules.h"
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct vs_context);
-} contexts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -34,14 +26,6 @@ struct {
 	__type(key, struct vs_addr);
 	__type(value, struct vs_owner);
 } owners SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u64);
-	__type(value, struct vs_traffic);
-} traffic SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -65,7 +49,6 @@ struct {
 } state SEC(".maps");
 
 /* Set before the programs are loaded. */
-const volatile __u32 vs_level = 0;
 const volatile __u64 vs_netns = 0;
 
 enum vs_who {

@@ -158,18 +158,21 @@ void Listing::add(const ArchiveEntry& entry) {
 }
 
 Status check_listing(const Listing& listing) {
-  if (listing.climbers != 0)
+  if (listing.climbers != 0) {
     return Error::make(Errc::Config, "{} names in it lead upwards by '..': {}", listing.climbers,
                        join(listing.examples, ", "));
-  if (listing.strangers != 0)
+  }
+  if (listing.strangers != 0) {
     return Error::make(
                Errc::Config,
                "{} of {} entries belong to owners above 65535, which a guest cannot have: {}",
                listing.strangers, listing.files, join(listing.examples, ", "))
         .hint("pack it anew with owners of the guest: tar --numeric-owner --owner-map/--group-map");
-  if (listing.n_devices > listing.devices.size())
+  }
+  if (listing.n_devices > listing.devices.size()) {
     return Error::make(Errc::Config, "it holds {} device nodes: more than {} are no system's",
                        listing.n_devices, kMostDevices);
+  }
   if (listing.files == 0) return Error::make(Errc::Config, "it holds no files");
   return {};
 }

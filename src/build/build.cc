@@ -176,6 +176,7 @@ Status check_request(const BuildRequest& request) {
   auto const* method = find_method(request.method);
   if (method == nullptr) {
     std::vector<std::string> names;
+    names.reserve(std::size(kMethods));
     for (auto const& known : kMethods)
       names.emplace_back(known.name);
     return Error::make(Errc::Usage, "build method '{}' is not known", request.method)
@@ -193,9 +194,10 @@ Status check_adopted(const Draft& draft, const BuildRequest& request) {
   struct stat st {};
   if (::stat(draft.vdir.c_str(), &st) != 0) return Error::system(errno, "root {}", draft.vdir);
   auto const owner = st.st_uid >> 16U;
-  if (owner != 0 && (!request.xid || request.xid->value() != owner))
+  if (owner != 0 && (!request.xid || request.xid->value() != owner)) {
     return Error::make(Errc::Config, "{} belongs to context {}", draft.vdir, owner)
         .hint(fmt::format("build with --context {}", owner));
+  }
   return {};
 }
 

@@ -103,9 +103,10 @@ std::uint64_t count_archives(const Build& b) {
 
 Error fetch_error(const Build& b, const std::string& tool, const Ended& ended) {
   auto error = work_error(b, tool, ended);
-  if (ended.says("404") || ended.says("Release") || ended.says("InRelease"))
+  if (ended.says("404") || ended.says("Release") || ended.says("InRelease")) {
     return std::move(error).hint(
         fmt::format("is '{}' a distribution of {}?", b.request.distribution, mirror_of(b.request)));
+  }
   return error;
 }
 

@@ -56,9 +56,10 @@ Status bind_source(const Build& build, const std::string& source, std::uint32_t 
   Fd const directory = VS_TRY(open_path(source, O_PATH | O_DIRECTORY));
   Fd const map = VS_TRY(make_id_map(base, build.xid->base_id(), Xid::kIdCount));
   auto done = mount_with_owners(directory, map, at);
-  if (!done && done.error().code() == Errc::Unsupported)
+  if (!done && done.error().code() == Errc::Unsupported) {
     return std::move(done).error().hint(
         "the file system of the source cannot do that: pack it with tar and build by template");
+  }
   return done;
 }
 

@@ -53,16 +53,18 @@ Status check_alone(const Delete& d) {
   for (auto const& dir : {paths.conf, paths.vdirs, paths.cache, paths.run, std::string{"/usr"},
                           std::string{"/etc"}}) {
     auto const real = real_path(dir);
-    if (!real.empty() && is_below(real, d.vdir))
+    if (!real.empty() && is_below(real, d.vdir)) {
       return Error::make(Errc::Config, "the root directory {} holds {}: refusing to remove it",
                          d.vdir, dir);
+    }
   }
   for (auto const& other : VS_TRY(list_guests())) {
     if (other == d.name) continue;
     auto const theirs = real_path(fmt::format("{}/{}/vdir", paths.conf, other));
-    if (!theirs.empty() && (is_below(theirs, d.vdir) || is_below(d.vdir, theirs)))
+    if (!theirs.empty() && (is_below(theirs, d.vdir) || is_below(d.vdir, theirs))) {
       return Error::make(Errc::Busy, "the root directory {} is also that of guest '{}' ({})",
                          d.vdir, other, theirs);
+    }
   }
   return {};
 }
@@ -87,9 +89,10 @@ Status check_mounts(const Delete& d) {
   auto const mounts = VS_TRY(read_file("/proc/self/mountinfo", 16U << 20U));
   for (auto const line : split_lines(mounts)) {
     auto const at = mount_point(line);
-    if (is_below(at, d.vdir))
+    if (is_below(at, d.vdir)) {
       return Error::make(Errc::Busy, "{} is mounted in the guest's root directory", at)
           .hint(fmt::format("umount '{}' first: what it holds is not the guest's to delete", at));
+    }
   }
   return {};
 }

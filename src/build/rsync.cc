@@ -33,9 +33,10 @@ Result<Source> parse_source(const std::string& text) {
     out = {text.substr(0, colon), text.substr(colon + 1)};
   if (out.host.starts_with('-') || (colon == 0))
     return Error::make(Errc::Usage, "'{}' names no host", text);
-  if (out.path.starts_with(':'))
+  if (out.path.starts_with(':')) {
     return Error::make(Errc::Unsupported, "'{}': rsync's own daemons are not asked, only ssh",
                        text);
+  }
   if (!out.path.starts_with('/'))
     return Error::make(Errc::Usage, "'{}' is not an absolute path", out.path);
   if (!out.path.ends_with('/')) out.path += '/';
@@ -163,9 +164,10 @@ Status copy_from(Build& build, const Source& source) {
 }  // namespace
 
 Status check_rsync(const BuildRequest& request) {
-  if (request.source.empty())
+  if (request.source.empty()) {
     return Error::make(Errc::Usage, "the method rsync needs a source")
         .hint("... -- --source [HOST:]PATH");
+  }
   auto const source = VS_TRY(parse_source(request.source));
   for (const char* program : {"rsync", "ssh"}) {
     if (program == std::string_view{"ssh"} && source.host.empty()) continue;

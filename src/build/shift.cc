@@ -93,13 +93,15 @@ Status check_space(const std::string& path, std::uint64_t bytes, std::uint64_t f
   struct statvfs fs {};
   if (::statvfs(path.c_str(), &fs) != 0) return Error::system(errno, "statvfs {}", path);
   std::uint64_t const free = std::uint64_t{fs.f_bavail} * fs.f_frsize;
-  if (bytes > free)
+  if (bytes > free) {
     return Error::system(ENOSPC, "{} are needed, {} are free on {}", format_bytes(bytes),
                          format_bytes(free), path);
+  }
   // Some file systems make inodes as they need them and report none.
-  if (fs.f_files != 0 && files > fs.f_favail)
+  if (fs.f_files != 0 && files > fs.f_favail) {
     return Error::system(ENOSPC, "{} inodes are needed, {} are free on {}", files, fs.f_favail,
                          path);
+  }
   return {};
 }
 

@@ -88,9 +88,10 @@ Status unpack_archive(Build& build, const Archive& archive) {
   auto const listing = VS_TRY(list_archive(build, archive));
   if (!build.request.no_space_check) {
     auto room = check_space(root_parent(build), listing.bytes, listing.files);
-    if (!room)
+    if (!room) {
       return std::move(room).error().hint(
           "the size of sparse files counts in full: '-- --no-space-check' unpacks all the same");
+    }
   }
   std::string excluded;
   for (auto const& device : listing.devices) {
@@ -112,12 +113,14 @@ Status unpack_archive(Build& build, const Archive& archive) {
        "--warning=no-timestamp", "--anchored", "--no-wildcards", "--exclude-from=/excluded"},
       on_line));
   if (ended.status != 0) return work_error(build, "unpack", ended);
-  if (!listing.devices.empty())
+  if (!listing.devices.empty()) {
     warn("{}: left out {} device nodes: a guest has a /dev of its own", archive.path,
          listing.devices.size());
-  if (nameless != 0)
+  }
+  if (nameless != 0) {
     warn("{}: left out {} access control lists that name users: pack them with --numeric-owner",
          archive.path, nameless);
+  }
   info("{}: {} files, {}", archive.path, listing.files, format_bytes(listing.bytes));
   return {};
 }
@@ -185,9 +188,10 @@ Result<std::string> find_source(const std::string& source) {
 }  // namespace
 
 Status check_template(const BuildRequest& request) {
-  if (request.templates.empty())
+  if (request.templates.empty()) {
     return Error::make(Errc::Usage, "the method template needs an archive or a directory")
         .hint("... -- -t /path/to/template.tar.gz");
+  }
   for (auto const& path : request.templates) {
     if (!VS_TRY(is_directory(path))) VS_TRY(open_archive(path));
   }
@@ -207,9 +211,10 @@ Status fill_from_templates(Build& build) {
 }
 
 Status check_clone(const BuildRequest& request) {
-  if (request.source.empty())
+  if (request.source.empty()) {
     return Error::make(Errc::Usage, "the method clone needs a source")
         .hint("... -- --source GUEST, or a directory");
+  }
   auto const path = VS_TRY(find_source(request.source));
   VS_TRY(open_path(path, O_RDONLY | O_DIRECTORY));
   return {};

@@ -156,7 +156,7 @@ Result<Ended> run_tool(const std::vector<std::string>& argv, const Watch& watch,
   // setpriv ties unshare's life to ours, unshare the whole pid namespace to its own.
   plan.argv = {"setpriv", "--pdeathsig", "KILL",         "unshare",     "--mount",
                "--pid",   "--fork",      "--mount-proc", "--kill-child"};
-  plan.argv.push_back("--");
+  plan.argv.emplace_back("--");
   plan.argv.push_back(program);
   plan.argv.insert(plan.argv.end(), argv.begin() + 1, argv.end());
   plan.envp = environment;

@@ -164,6 +164,7 @@ Result<Parsed> parse_command(const Command& command, std::vector<std::string> ar
   const Grammar grammar = make_grammar(command, options);
   args.insert(args.begin(), std::string{command.name});
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& a : args)
     argv.push_back(a.data());
   const int argc = static_cast<int>(argv.size());

@@ -60,10 +60,11 @@ class JsonObject {
   }
   template <std::integral T>
   requires(!std::same_as<T, bool>) JsonObject& add(std::string_view name, T value) {
-    if constexpr (std::signed_integral<T>)
+    if constexpr (std::signed_integral<T>) {
       return add_signed(name, value);
-    else
+    } else {
       return add_unsigned(name, value);
+    }
   }
 
   // Indented by two blanks, without a newline at the end.

@@ -68,9 +68,10 @@ Status take_options(BuildRequest& request, const Parsed& args) {
   for (auto const text : args.all("interface"))
     VS_TRY(add_interface(request, text, index++, args.has("netdev")));
   if (auto const mode = args.get("net")) {
-    if (*mode != "shared" && *mode != "private" && *mode != "host")
+    if (*mode != "shared" && *mode != "private" && *mode != "host") {
       return Error::make(Errc::Usage, "'{}' is not a network mode", *mode)
           .hint("modes: shared, private, host");
+    }
     request.entries.emplace_back("net/mode", std::string{*mode});
   }
   for (auto const texts : args.all("packages")) {

@@ -111,6 +111,7 @@ std::span<const Command* const> build_methods() {
 
 Result<const MethodTable*> find_method_table(const Parsed& args) {
   std::vector<std::string> names;
+  names.reserve(std::size(kMethods));
   for (auto const& method : kMethods)
     names.emplace_back(method.table.name);
   auto const hint = "methods: " + join(names, ", ");

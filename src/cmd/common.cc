@@ -86,10 +86,11 @@ Result<std::string> resolve_guest(const std::string& word) {
     name.pop_back();
   if (name.starts_with('/') || name.starts_with("./") || name.starts_with("../")) {
     auto const found = name_of_path(name);
-    if (!found)
+    if (!found) {
       return Error::make(Errc::NotFound,
                          "'{}' is not the configuration of a guest (those are in {})",
                          printable(word), Paths::get().conf);
+    }
     name = *found;
   }
   VS_TRY(check_name(name));

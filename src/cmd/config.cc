@@ -105,9 +105,10 @@ Status say_when(const std::string& guest) {
 
 // TEXT... are the lines; a single '-' stands for the standard input.
 Result<int> set(const std::string& guest, const Words& words) {
-  if (words.empty())
+  if (words.empty()) {
     return Error::make(Errc::Usage, "config set takes an ENTRY and its text")
         .hint("vserver GUEST config set interfaces/0/ip 10.0.0.2");
+  }
   std::string text = join({words.begin() + 1, words.end()}, "\n");
   if (words.size() == 2 && words[1] == "-")
     text = VS_TRY(read_all(FdRef::raw(STDIN_FILENO), kMaxConfigFile), "standard input");
@@ -134,9 +135,10 @@ Result<int> show(const std::string& guest, const Words& words, bool json) {
       continue;
     }
     auto const texts = texts_of(tree, entry);
-    for (std::size_t i = 0; i < std::max<std::size_t>(texts.size(), 1); ++i)
+    for (std::size_t i = 0; i < std::max<std::size_t>(texts.size(), 1); ++i) {
       table.add_row({i == 0 ? path : std::string{}, texts.empty() ? "(on)" : texts[i],
                      i == 0 && entry.key->use == Use::NotYet ? "not yet applied" : ""});
+    }
   }
   fmt::print("{}", json ? array.text() + "\n" : table.text());
   return 0;
@@ -157,9 +159,10 @@ void print_text(const PlanView& view) {
     for (auto const& entry : section.entries)
       width = std::max(width, entry.name.size());
     for (auto const& entry : section.entries) {
-      for (std::size_t i = 0; i < std::max<std::size_t>(entry.values.size(), 1); ++i)
+      for (std::size_t i = 0; i < std::max<std::size_t>(entry.values.size(), 1); ++i) {
         fmt::print("  {:<{}}  {}\n", i == 0 ? entry.name : "", width,
                    entry.values.empty() ? "none" : entry.values[i]);
+      }
     }
   }
   print_list("not yet applied", view.not_applied);

@@ -35,9 +35,10 @@ Result<int> run_console(const Parsed& args) {
   std::string const path = run_path(guest, "console");
   if (path.size() >= sizeof address.sun_path) return Error::system(ENAMETOOLONG, "{}", path);
   path.copy(static_cast<char*>(address.sun_path), path.size());
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     return Error::system(errno, "console of guest '{}'", guest)
         .hint("the guest must run and have its guard");
+  }
   if (::isatty(STDIN_FILENO) == 1)
     fmt::print(stderr, "console of '{}'; Ctrl-] ends\n", args.operands[0]);
   return relay_console(fd);

@@ -322,6 +322,7 @@ constexpr std::array kTags{
 
 void list_tags() {
   std::vector<std::string> names;
+  names.reserve(std::size(kTags));
   for (auto const& tag : kTags)
     names.emplace_back(tag.name);
   fmt::print("Valid tags are: {}\n", join(names, ", "));
@@ -339,9 +340,10 @@ Result<int> run_info(const Parsed& args) {
   }
   auto const* tag = std::find_if(kTags.begin(), kTags.end(),
                                  [&](const Tag& t) { return t.name == args.operands[1]; });
-  if (tag == kTags.end())
+  if (tag == kTags.end()) {
     return Error::make(Errc::Usage, "unknown tag '{}'", printable(args.operands[1]))
         .hint("'vserver-info -l' lists them");
+  }
   auto const answer =
       tag->ask({args.operands[0], {args.operands.begin() + 2, args.operands.end()}});
   if (!answer) return 1;

@@ -180,9 +180,10 @@ Result<int> run_set(const Parsed& args) {
   auto const guest = VS_TRY(resolve_guest(args.operands[0]));
   if (args.has("now") && args.has("next-start"))
     return Error::make(Errc::Usage, "--now and --next-start exclude each other");
-  if (args.operands.size() % 2 == 0)
+  if (args.operands.size() % 2 == 0) {
     return Error::make(Errc::Usage, "'{}' has no value", args.operands.back())
         .hint("for example: vserver NAME set memory 512M cpu 50% pids 500");
+  }
   auto const whole = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   std::vector<WantedLimit> wanted;

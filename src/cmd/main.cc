@@ -39,7 +39,7 @@ vs::Result<int> hold_lock(const std::string& path, const std::string& timeout) {
   auto const seconds = vs::parse_decimal(timeout);
   if (!seconds || *seconds > 86400)
     return vs::Error::make(vs::Errc::Usage, "'{}' is not a number of seconds", timeout);
-  vs::Fd const lock = VS_TRY(vs::lock_file(path, static_cast<int>(*seconds)));
+  [[maybe_unused]] vs::Fd const lock = VS_TRY(vs::lock_file(path, static_cast<int>(*seconds)));
   fmt::print("locked\n");
   std::fclose(stdout);
   for (;;)
@@ -71,7 +71,11 @@ vs::Result<int> dispatch(std::string_view program, const std::vector<std::string
 int main(int argc, char** argv) {
   // A descriptor of ours must never get the number 0, 1 or 2 by accident.
   for (int fd = 0; fd < 3; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR | O_NOCTTY) != fd) return 1;
+    // Programs that are started later shall have it too: not close-on-exec.
+    if (::fcntl(fd, F_GETFD) < 0 &&
+        ::open("/dev/null", O_RDWR | O_NOCTTY) != fd) {  // NOLINT(android-cloexec-open)
+      return 1;
+    }
   }
   std::string_view program = argc > 0 ? argv[0] : "vserver";
   program.remove_prefix(program.rfind('/') + 1);

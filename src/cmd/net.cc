@@ -54,6 +54,7 @@ void print_json(const GuestConfig& config, const std::optional<NetReport>& repor
     if (c.lback6) out.add("lback6", format_host(*c.lback6));
     out.add("nflags", format_net_flags(c.nflags));
     out.add("ncapabilities", format_net_capabilities(c.ncaps));
+    out.add("abstract_names", report->own_names ? "own" : "shared");
     out.add("sockets", sockets_of(report->traffic));
     out.add("refused_calls", report->traffic.calls_refused);
     JsonArray counts;
@@ -82,6 +83,8 @@ void print_text(const GuestConfig& config, const std::optional<NetReport>& repor
              c.lback6 ? format_host(*c.lback6) : "");
   fmt::print("nflags:         {}\n", format_net_flags(c.nflags));
   fmt::print("ncapabilities:  {}\n", format_net_capabilities(c.ncaps));
+  fmt::print("abstract names: {}\n",
+             report->own_names ? "its own" : "shared with the host and with other guests");
   fmt::print("sockets:        {}\n", sockets_of(report->traffic));
   fmt::print("refused calls:  {}\n", report->traffic.calls_refused);
   Table table{{{"TRAFFIC"},

@@ -86,9 +86,10 @@ Result<std::optional<std::uint32_t>> nid_of(const Parsed& args) {
 
 Status refuse_options(const Parsed& args) {
   for (auto const* name : {"bcast", "mask", "range"}) {
-    if (args.has(name))
+    if (args.has(name)) {
       return Error::make(Errc::Unsupported, "--{}: a context has single addresses here", name)
           .hint("give each address by --ip");
+    }
   }
   return {};
 }
@@ -125,6 +126,7 @@ std::string adding_line(std::string_view verb, const std::vector<Address>& addre
 // Becomes the program; returns only when that failed.
 int become(const std::vector<std::string>& argv, int code) {
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (auto const& word : argv)
     words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
@@ -191,10 +193,11 @@ Result<int> run_ncontext(const Parsed& args) {
   bool const create = args.has("create");
   bool const self = args.has("migrate-self");
   if (static_cast<int>(create) + static_cast<int>(args.has("migrate")) + static_cast<int>(self) !=
-      1)
+      1) {
     return fail_with(
         Error::make(Errc::Usage, "exactly one of --create, --migrate and --migrate-self is needed"),
         kFailed);
+  }
   if (self) return become(args.operands, kFailed);
   if (!create) {
     if (!*nid) return fail_with(Error::make(Errc::Usage, "--migrate needs --nid"), kFailed);
@@ -214,9 +217,10 @@ Result<int> run_ncontext(const Parsed& args) {
 Result<std::uint32_t> target_of(const Parsed& args) {
   if (auto const nid = VS_TRY(nid_of(args))) return *nid;
   auto const own = VS_TRY(own_net_context());
-  if (own == 0)
+  if (own == 0) {
     return Error::make(Errc::Usage, "no network context given, and the caller is in none")
         .hint("--nid NID");
+  }
   return own;
 }
 
@@ -234,9 +238,10 @@ Result<int> run_naddress(const Parsed& args) {
     auto const change = args.has("add")      ? AddressChange::Add
                         : args.has("remove") ? AddressChange::Remove
                                              : AddressChange::Set;
-    if (!args.has("silent"))
+    if (!args.has("silent")) {
       fmt::print("{}\n",
                  adding_line(change == AddressChange::Remove ? "Removing" : "Adding", addresses));
+    }
     return change_addresses(nid, change, addresses, lback);
   };
   if (auto done = act(); !done) return fail_with(done.error(), kFailed);

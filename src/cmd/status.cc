@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cmd/commands.h"
 #include "guest/config.h"
+#include "guest/net_tools.h"
 
 namespace vs {
 
@@ -32,7 +33,7 @@ JsonObject to_json(const GuestStatus& status) {
   out.add("name", status.name).add("running", status.running);
   if (!status.running) return out;
   out.add("xid", status.xid).add("processes", status.processes).add("uptime", status.uptime_s);
-  out.add("guarded", status.guarded).add("ready", status.ready);
+  out.add("guarded", status.guarded).add("ready", status.ready).add("stopping", status.stopping);
   return out;
 }
 
@@ -53,8 +54,17 @@ Result<int> run_status(const Parsed& args) {
   fmt::print("Vserver '{}' is running at context '{}'\n", word, status.xid);
   fmt::print("Number of processes:  {}\nUptime:               {}\n", status.processes,
              uptime_text(status.uptime_s));
+  if (status.stopping)
+    warn("guest '{0}': a stop was begun and has not ended: 'vserver {0} stop' goes on with it",
+         guest);
   if (!status.guarded)
     warn("guest '{}' runs without its guard: a reboot from inside will not start it again", guest);
+  auto const net = VS_TRY(report_net_context(status.xid));
+  if (net && !net->context.host && !net->own_names)
+    warn(
+        "guest '{}' shares abstract unix sockets with the host and other guests ('net/mode' "
+        "shared on this kernel; see vserver doctor)",
+        guest);
   return code;
 }
 

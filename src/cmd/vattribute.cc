@@ -92,9 +92,10 @@ Result<std::uint64_t> changed(const WordSet& set, const Parsed& args) {
 }
 
 Status set_all(const std::string& guest, const GuestConfig& config, const Parsed& args) {
-  if (args.has("umask"))
+  if (args.has("umask")) {
     return Error::make(Errc::Unsupported,
                        "umask: a guest makes namespaces within its user namespace");
+  }
   std::array const sets{
       WordSet{"bcap",
               "bcapabilities",

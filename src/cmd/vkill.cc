@@ -75,9 +75,10 @@ Result<int> run_vkill(const Parsed& args) {
     guest = VS_TRY(resolve_context(*xid));
   }
   if (args.operands.empty()) {
-    if (!guest)
+    if (!guest) {
       return Error::make(Errc::Usage, "neither a context nor a process is given")
           .hint("see 'vkill --help'");
+    }
     VS_TRY(signal_guest(*guest, signal));
     return 0;
   }

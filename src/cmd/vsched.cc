@@ -84,9 +84,10 @@ Result<int> run_vsched(const Parsed& args) {
   if (!xid && !args.operands.empty()) xid = "self";
   if (!xid) return Error::make(Errc::Usage, "no context is given").hint("vsched --xid GUEST ...");
   for (std::string_view const name : {"cpu-id", "bucket-id", "idle-time"}) {
-    if (args.has(name))
+    if (args.has(name)) {
       return Error::make(Errc::Unsupported, "--{}: the kernel bounds the sum over all processors",
                          name);
+    }
   }
   if (args.has("cpu_mask")) warn("--cpu_mask is deprecated and ignored");
   auto const guest = VS_TRY(resolve_context(*xid));

@@ -35,6 +35,7 @@ int bad_command(const Error& error) {
 
 std::optional<std::string_view> near_verb(std::string_view word) {
   std::vector<std::string_view> names;
+  names.reserve(std::size(kVerbs));
   for (auto const* verb : kVerbs)
     names.push_back(verb->name);
   return nearest(word, names);
@@ -42,6 +43,7 @@ std::optional<std::string_view> near_verb(std::string_view word) {
 
 int unknown_verb(const std::string& word) {
   std::vector<std::string> listed;
+  listed.reserve(std::size(kVerbs));
   for (auto const* verb : kVerbs)
     listed.emplace_back(verb->name);
   auto const near = near_verb(word);
@@ -85,9 +87,10 @@ Result<int> run_words(const Parsed& args) {
     return Error::make(Errc::NotFound, "{}", guest.error().message())
         .hint(fmt::format("did you mean the command '{}'?", *near));
   }
-  if (words.size() < 2)
+  if (words.size() < 2) {
     return bad_command(Error::make(Errc::Usage, "no command given for guest '{}'", words[0])
                            .hint("see 'vserver --help'"));
+  }
   return unknown_verb(words[1]);
 }
 

@@ -98,9 +98,10 @@ Result<std::uint64_t> limit_of(std::string_view value) {
     break;
   }
   auto const n = parse_base0(digits);
-  if (!n || *n < 0)
+  if (!n || *n < 0) {
     return Error::make(Errc::Config, "'{}' is not a limit", value)
         .hint("a number, with k or m (1000s) or K or M (1024s) behind it; or inf");
+  }
   std::uint64_t out = 0;
   if (__builtin_mul_overflow(static_cast<std::uint64_t>(*n), factor, &out) || out == kNoLimit)
     return Error::make(Errc::Config, "'{}' is too large", value);

@@ -34,9 +34,10 @@ Place place_of(const std::string& path) {
 Status check_path(std::string_view path) {
   for (auto const part : split(path, '/')) {
     if (part.empty() || part[0] == '.' || is_ignored_name(part) ||
-        part.find_first_of(std::string_view{"\0\n", 2}) != std::string_view::npos)
+        part.find_first_of(std::string_view{"\0\n", 2}) != std::string_view::npos) {
       return Error::make(Errc::Usage, "'{}' is not the path of an entry", path)
           .hint("a relative path without '.' and '..', such as interfaces/0/ip");
+    }
   }
   return {};
 }
@@ -73,17 +74,20 @@ bool is_one_line(Kind kind) {
 }
 
 Status check_text(const Key& key, std::string_view path, std::string_view text) {
-  if (key.kind == Kind::Link || key.kind == Kind::Directory || key.kind == Kind::Executable)
+  if (key.kind == Kind::Link || key.kind == Kind::Directory || key.kind == Kind::Executable) {
     return Error::make(Errc::Usage, "'{}' is a {}: it has no text to set", path,
                        kind_name(key.kind));
+  }
   if (text.find('\0') != std::string_view::npos)
     return Error::make(Errc::Usage, "'{}': the text contains a NUL byte", path);
-  if (text.size() >= kMaxConfigFile)
+  if (text.size() >= kMaxConfigFile) {
     return Error::make(Errc::Usage, "'{}': the text is larger than {}", path,
                        format_bytes(kMaxConfigFile));
-  if (key.kind == Kind::Flag && !text.empty())
+  }
+  if (key.kind == Kind::Flag && !text.empty()) {
     return Error::make(Errc::Usage, "'{}' is a flag: it takes no text", path)
         .hint("unset it to switch it off");
+  }
   if (is_one_line(key.kind) && text.find('\n') != std::string_view::npos)
     return Error::make(Errc::Usage, "'{}' takes one line", path);
   Status checked;

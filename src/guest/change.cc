@@ -145,11 +145,12 @@ Status change_rest(const Running& running, const LimitPlan& plan,
     VS_TRY(limit_processes(pids, limits, owner));
   }
   for (auto const& one : wanted) {
-    if (one.limit && one.limit->resource->holder == Holder::UserNamespace)
+    if (one.limit && one.limit->resource->holder == Holder::UserNamespace) {
       notes.push_back(
           fmt::format("{}: the sum over the guest is bounded from its next start on; each process "
                       "at once",
                       one.limit->resource->name));
+    }
   }
   return {};
 }
@@ -198,9 +199,10 @@ Status change_bucket(const std::string& guest, const Bucket& bucket) {
   config.whole = std::move(request);
   auto plan = VS_TRY(plan_guest_limits(config, running->cgroup.host()));
   if (!plan.refused.empty()) return Error::make(Errc::Unsupported, "{}", plan.refused[0]);
-  if (plan.writes.empty())
+  if (plan.writes.empty()) {
     return Error::make(Errc::Unsupported, "guest '{}' has no bucket that holds it", guest)
         .hint("the flag sched_hard in its cflags makes one; a bias needs no flag");
+  }
   VS_TRY(change_knobs(running->cgroup, plan.writes), "guest '{}'", guest);
   return {};
 }
@@ -230,9 +232,10 @@ void take_configured(const LimitPlan& plan, Reading& reading) {
 Result<LimitReport> report_limits(const std::string& guest) {
   auto const config = VS_TRY(load_config(guest));
   auto const running = VS_TRY(find_running(guest));
-  if (!running)
+  if (!running) {
     return not_running(guest).hint(
         fmt::format("'vserver {} config' shows what its next start will set", guest));
+  }
   auto pids = VS_TRY(running->cgroup.processes());
   // Init first: its limits are those that all others were born with.
   auto const init = std::find(pids.begin(), pids.end(), running->state.init.pid);

@@ -55,6 +55,7 @@ std::string text_of(std::optional<Value> value) {
 
 std::vector<std::string> texts_of(std::vector<Value> values) {
   std::vector<std::string> out;
+  out.reserve(values.size());
   for (auto& value : values)
     out.push_back(std::move(value.text));
   return out;
@@ -135,9 +136,10 @@ Result<std::vector<KillStep>> read_kill_sequence(const Tree& tree) {
     KillStep step{VS_TRY(signal_of(lines[i])), 0};
     if (i + 1 < lines.size()) {
       auto const wait = parse_decimal(lines[i + 1].text);
-      if (!wait || *wait > 3600)
+      if (!wait || *wait > 3600) {
         return wrong_value(lines[i + 1], fmt::format("'{}' is not a number of seconds up to 3600",
                                                      lines[i + 1].text));
+      }
       step.wait_s = static_cast<int>(*wait);
     }
     out.push_back(step);
@@ -149,9 +151,10 @@ Status read_init(const Trees& trees, GuestConfig& out) {
   auto const& tree = trees.own;
   auto const style = tree.scalar("apps/init/style");
   out.style = find_style(style ? style->text : "sysv");
-  if (out.style == nullptr)
+  if (out.style == nullptr) {
     return wrong_value(
         *style, fmt::format("unknown init style '{}'; known are {}", style->text, style_names()));
+  }
   out.init = texts_of(tree.array("apps/init/cmd.start"));
   out.stop_command = texts_of(tree.array("apps/init/cmd.stop"));
   auto level = word(tree, "apps/init/runlevel.start");
@@ -166,9 +169,10 @@ Status read_init(const Trees& trees, GuestConfig& out) {
       return wrong_value(line, fmt::format("'{}' is not of the form VARIABLE=VALUE", line.text));
     out.environment.push_back(std::move(line.text));
   }
-  if (out.environment.empty())
+  if (out.environment.empty()) {
     out.environment.emplace_back(
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  }
   return {};
 }
 
@@ -176,9 +180,10 @@ Status read_init(const Trees& trees, GuestConfig& out) {
 Result<int> number(const Tree& tree, std::string_view path, int min, int max, int fallback) {
   auto const n = VS_TRY(tree.integer(path));
   if (!n) return fallback;
-  if (*n < min || *n > max)
+  if (*n < min || *n > max) {
     return wrong_value(*tree.scalar(path),
                        fmt::format("{} is not between {} and {}", *n, min, max));
+  }
   return static_cast<int>(*n);
 }
 
@@ -302,9 +307,10 @@ Status read_network(const Tree& tree, GuestConfig& out) {
   if (auto const mode = word(tree, "net/mode")) {
     auto const* const known = std::find_if(kNetModes.begin(), kNetModes.end(),
                                            [&](auto const& m) { return m.first == mode->text; });
-    if (known == kNetModes.end())
+    if (known == kNetModes.end()) {
       return wrong_value(
           *mode, fmt::format("'{}' is not a network mode: shared, private or host", mode->text));
+    }
     out.net = known->second;
   }
   out.nflags = join(texts_of(tree.list("nflags")), ",");
@@ -325,9 +331,10 @@ Status read_network(const Tree& tree, GuestConfig& out) {
 
 void read_fstabs(const Tree& tree, GuestConfig& out) {
   for (std::string_view const name : {"fstab", "fstab.local", "fstab.remote"}) {
-    if (auto value = tree.raw(name))
+    if (auto value = tree.raw(name)) {
       out.fstabs.push_back(
           {std::move(value->position.file), std::move(value->text), name == "fstab.remote"});
+    }
   }
 }
 
@@ -418,11 +425,12 @@ std::vector<std::string> find_faults(const std::string& name, const Tree& own,
 Result<GuestConfig> load_config(const std::string& name) {
   if (!is_context_name(name)) VS_TRY(check_name(name));
   std::string const path = config_dir(name);
-  if (!exists(path + "/vdir"))
+  if (!exists(path + "/vdir")) {
     return Error::make(Errc::NotFound, "guest '{}' does not exist (looked for {}/vdir)", name, path)
         .hint(fmt::format(
             "check the spelling ('vserver-stat' lists guests), or make it: vserver {} build --help",
             name));
+  }
   Tree const own = VS_TRY(read_tree(path));
   auto out = VS_TRY(interpret(name, own, VS_TRY(read_defaults())));
   char* real = ::realpath((path + "/vdir").c_str(), nullptr);

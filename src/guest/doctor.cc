@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "context/xid.h"
 #include "guest/paths.h"
+#include "net/shared_names.h"
 #include "sys/cgroup.h"
 #include "sys/file.h"
 #include "sys/probe.h"
@@ -139,6 +140,15 @@ void look_at_programs(Findings& out) {
                         : fmt::format("{}; apt-get install {}", program.use,
                                       program.name == "ps" ? "procps" : program.name)});
   }
+}
+
+void look_at_network(Findings& out) {
+  auto const names = probe_names();
+  out.push_back({"network", "abstract unix sockets", names ? Verdict::Good : Verdict::Lost,
+                 names ? "of each guest its own"
+                       : fmt::format("guests of net/mode shared share them with the host and each "
+                                     "other (hooks on kernel functions); {}",
+                                     names.error().message())});
   auto const forward = read_file("/proc/sys/net/ipv4/ip_forward");
   bool const on = forward && trim(*forward) == "1";
   out.push_back({"network", "forwarding", on ? Verdict::Good : Verdict::Lost,
@@ -156,6 +166,7 @@ std::vector<Finding> examine_host() {
   look_at_files(out);
   look_at_ids(out);
   look_at_programs(out);
+  look_at_network(out);
   return out;
 }
 

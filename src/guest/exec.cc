@@ -53,9 +53,10 @@ Result<StagePlan> plan_exec(const GuestConfig& config, const RunState& state,
   header.capabilities = config.capabilities;
   for (auto const& limit : limits_of_process(state.init.pid))
     plan.limits.push_back({static_cast<std::uint32_t>(limit.resource), 0, limit.soft, limit.hard});
-  if (config.seccomp)
+  if (config.seccomp) {
     plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !config.userns, config.context_flags,
                                         config.context_capabilities));
+  }
   return plan;
 }
 
@@ -83,13 +84,15 @@ Result<int> relay_console(FdRef socket) {
 Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   auto const state = VS_TRY(RunDir::read_state(name));
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};
-  if (!state || !cgroup.populated())
+  if (!state || !cgroup.populated()) {
     return Error::make(Errc::NotRunning, "guest '{}' is not running", name)
         .hint(fmt::format("vserver {} start", name));
+  }
   auto const config = VS_TRY(load_config(name));
-  if ((config.context_flags & cflag::kPrivate) != 0)
+  if ((config.context_flags & cflag::kPrivate) != 0) {
     return Error::make(Errc::Unsupported, "guest '{}' is private: nobody enters it", name)
         .hint("the flag 'private' in its cflags says so");
+  }
   Fd const init = VS_TRY(open_process(state->init), "guest '{}': its init", name);
   Fd const group = VS_TRY(cgroup.open_beside(state->init.pid));
   std::uint32_t const base = state->userns ? state->xid << 16U : 0;
@@ -110,6 +113,10 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
     auto error = std::move(reports).error().context(fmt::format("guest '{}'", name));
     // The helper ends by itself and reaps its child; killed before, it would leave a zombie.
     VS_TRY(stage.child.wait());
+    // On its way down a guest has no program any more; what was looked for is of no interest then.
+    if (!read_link_at(FdRef::cwd(), fmt::format("/proc/{}/exe", state->init.pid))) {
+      return Error::make(Errc::NotRunning, "guest '{}' is not running: its init has ended", name);
+    }
     if (error.code() != Errc::NotFound) return error;
     write_log(Level::Quiet, error.message());
     return error.sys() == ENOENT ? 127 : 126;

@@ -99,6 +99,7 @@ void keep_descriptors(const GuardFds& fds) {
 Status place_descriptors(const std::array<int, 4>& sources) {
   constexpr int kFirst = 3;
   std::vector<Fd> lifted;
+  lifted.reserve(sources.size());
   for (int const fd : sources)
     lifted.emplace_back(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 64));
   for (std::size_t i = 0; i < lifted.size(); ++i) {
@@ -164,6 +165,7 @@ namespace {
 // when another command has taken the guest over.
 Result<std::optional<RunDir>> back_off(RunDir run, RunState state, unsigned seconds) {
   std::string const name = run.name();
+  state.phase = Phase::Waiting;
   state.init = {};
   state.cleanup.clear();
   state.guard = VS_TRY(identify(::getpid()));
@@ -179,9 +181,9 @@ Result<std::optional<RunDir>> back_off(RunDir run, RunState state, unsigned seco
 }
 
 // The guest is gone already; its scripts take away what they have made around it.
-Status clear_with_hooks(const RunDir& run, const GuestConfig& config) {
+Status clear_with_hooks(const RunDir& run, const RunState& state, const GuestConfig& config) {
   Hooks hooks{config, Hooks::Phase::Stop, {}};
-  VS_TRY(hooks.run("pre-stop"));
+  if (state.phase != Phase::Stopping) VS_TRY(hooks.run("pre-stop"));
   VS_TRY(hooks.run("post-stop"));
   return clear_run(run, &hooks);
 }
@@ -189,8 +191,9 @@ Status clear_with_hooks(const RunDir& run, const GuestConfig& config) {
 Status end_run(RunDir run, const RunState& state, Ending ending) {
   std::string const name = run.name();
   auto const config = load_config(name);
-  VS_TRY(config ? clear_with_hooks(run, *config) : clear_run(run));
-  if (!config || state.rescue != 0 || !starts_again(config->restart, ending)) {
+  VS_TRY(config ? clear_with_hooks(run, state, *config) : clear_run(run));
+  if (!config || state.rescue != 0 || state.phase == Phase::Stopping ||
+      !starts_again(config->restart, ending)) {
     { RunDir const released = std::move(run); }
     if (units_used()) stopped_by_units(name, false);
     return {};
@@ -269,9 +272,10 @@ Result<int> guard_guest(const std::string& name) {
   auto state = VS_TRY(run.read());
   bool const asked = take_start_request(name);
   if (is_running(name)) {
-    if (!state)
+    if (!state) {
       return Error::make(Errc::Internal, "guest '{}' runs, but nothing is known of its run", name)
           .hint(fmt::format("vserver {} stop", name));
+    }
     return adopt_guest(run, *state).error();
   }
   if (asked) {
@@ -294,9 +298,10 @@ Result<std::vector<std::string>> repair_guest(const std::string& name) {
   bool const guarded = state && lives(state->guard);
   if (cgroup.populated()) {
     if (guarded) return done;
-    if (!state)
+    if (!state) {
       return Error::make(Errc::Internal, "guest '{}' runs, but nothing is known of its run", name)
           .hint(fmt::format("'vserver {} stop' ends its processes", name));
+    }
     if (units_used()) {
       { RunDir const released = std::move(run); }
       VS_TRY(systemctl({"restart", guard_unit(name)}));

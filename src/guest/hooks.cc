@@ -171,11 +171,12 @@ Result<bool> Hooks::run_files(std::string_view point, bool own) {
     if (!answer && answer.error().sys() == EPIPE && shell_) {
       int const status = VS_TRY(shell_->child.wait());
       shell_.reset();
-      if (status == 0)
+      if (status == 0) {
         answer =
             Error::make(Errc::System, "hook {} ended the shell that runs the hooks", hook.file);
-      else
+      } else {
         answer = Answer{status, false, 0};
+      }
     }
     if (!answer) return std::move(answer).error();
     with_defaults_ = with_defaults_ || answer->with_defaults;
@@ -191,7 +192,7 @@ Result<bool> Hooks::run_files(std::string_view point, bool own) {
 
 Status Hooks::run(std::string_view point) {
   if (!any()) return {};
-  auto const ran = [&]() -> Status {
+  auto ran = [&]() -> Status {
     bool const found = VS_TRY(run_files(point, true));
     if (!found || with_defaults_) VS_TRY(run_files(point, false));
     return {};

@@ -109,12 +109,13 @@ Result<InitPlan> plan_init(const GuestConfig& config) {
   Fd const root = VS_TRY(open_path(config.vdir, O_PATH | O_DIRECTORY), "root directory");
   if (out.start.empty()) {
     auto const program = choose(root, style.start_program);
-    if (program.empty())
+    if (program.empty()) {
       return Error::make(Errc::Config, "init style '{}': the guest has no {}", style.name,
                          style.start_program.empty() ? "apps/init/cmd.start" : style.start_program)
           .hint(
               "a guest with an init of its own has the style 'plain': "
               "vserver GUEST config set apps/init/style plain");
+    }
     out.start.push_back(program);
     if (style.name != "arch") out.start.push_back(start_level);
   }

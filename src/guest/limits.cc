@@ -44,9 +44,10 @@ Status read_ulimits(const Tree& tree, std::uint64_t flags, LimitRequest& out) {
   auto const add = [&](const char* name) -> Status {
     auto limit = VS_TRY(tree.limit(fmt::format("ulimits/{}.hard", name)));
     if (!limit) limit = VS_TRY(tree.limit(fmt::format("ulimits/{}", name)));
-    if (limit && *limit != kNoLimit)
+    if (limit && *limit != kNoLimit) {
       out.limits.push_back(
           {find_resource(name), LimitKind::Hard, *limit, fmt::format("ulimits/{}", name)});
+    }
     return {};
   };
   if ((flags & (cflag::kNproc | cflag::kUlimit)) != 0) VS_TRY(add("nproc"));

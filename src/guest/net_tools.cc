@@ -180,9 +180,10 @@ Status change_addresses(std::uint32_t nid, AddressChange change,
   auto set = VS_TRY(open_set(nid));
   auto context = VS_TRY(find_in(set, nid));
   VS_TRY(change_allowed(context));
-  if (lback)
+  if (lback) {
     return Error::make(Errc::Unsupported, "the loopback address of a context with sockets stays")
         .hint("give it when the context is made: chbind --lback, or interfaces/lback");
+  }
   if (change == AddressChange::Set) context.addresses.clear();
   for (auto const& address : addresses) {
     bool const known = has(context, address);
@@ -223,7 +224,7 @@ Result<std::optional<NetReport>> report_net_context(std::uint32_t nid) {
   auto context = VS_TRY(find_context(*set, nid));
   if (!context) return std::optional<NetReport>{};
   auto const traffic = VS_TRY(set->traffic(context->cgroup));
-  return std::optional{NetReport{std::move(*context), traffic}};
+  return std::optional{NetReport{std::move(*context), traffic, set->own_names()}};
 }
 
 }  // namespace vs

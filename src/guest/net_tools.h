@@ -51,6 +51,7 @@ Result<NetContext> read_net_context(std::uint32_t nid);
 struct NetReport {
   NetContext context;
   vs_traffic traffic{};
+  bool own_names = false;  // abstract unix sockets are its own; else the host's and all guests'
 };
 Result<std::optional<NetReport>> report_net_context(std::uint32_t nid);
 

@@ -44,10 +44,11 @@ Section rights_section(const GuestConfig& config) {
   if (config.userns) spaces.emplace_back("user");
   if (config.net == NetMode::Private) spaces.emplace_back("net");
   out.entries.push_back({"namespaces", {join(spaces, " ")}});
-  if (config.userns && config.xid)
+  if (config.userns && config.xid) {
     out.entries.push_back({"owner ids",
                            {fmt::format("{} to {}", config.xid->base_id(),
                                         config.xid->base_id() + Xid::kIdCount - 1)}});
+  }
   out.entries.push_back({"capabilities", {format_flags(capability_table(), config.capabilities)}});
   out.entries.push_back(
       {"context flags", {format_flags(context_flag_names(), config.context_flags)}});

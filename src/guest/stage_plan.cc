@@ -125,9 +125,9 @@ Result<Received> receive(FdRef socket) {
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   ssize_t n = -1;
-  do
+  do {
     n = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
-  while (n < 0 && errno == EINTR);
+  } while (n < 0 && errno == EINTR);
   if (n < 0) return Error::system(errno, "read vs-stage's report");
   out.end = n == 0;
   if (n != 0 && n != sizeof out.report)

@@ -2,6 +2,7 @@
 #include "guest/start.h"
 
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -175,9 +176,10 @@ void drop_cgroup(Start& s) noexcept {
   // Its own processes are our children: reap, so that the cgroup gets empty.
   s.stage.reset();
   s.holder.reset();
-  while (::waitpid(-1, nullptr, 0) > 0) {
-  }
-  auto const empty = s.cgroup.wait_empty(5000);
+  // Not for ever: one that waits for a dead disk does not die.
+  for (int i = 0; i < 500 && ::waitpid(-1, nullptr, WNOHANG) >= 0; ++i)
+    ::poll(nullptr, 0, 10);
+  auto const empty = s.cgroup.wait_empty(1000);
   if (!empty || !*empty) warn("guest '{}': processes are left in its cgroup", s.config.name);
   // The starter sits in the guard's cgroup; a foreground run in its caller's, where it stays.
   if (!s.foreground && !units_used()) {
@@ -214,9 +216,10 @@ Status spawn_init(Start& s) {
   // The guest's root may write its IPC namespace's sysctls. The whole directory: a file in it that
   // is mounted over from here is not the one that the guest's namespace sees.
   if (!s.limits.ipc.empty()) plan.ops.push_back({"r", "/proc/sys/kernel", "", ""});
-  if (s.config.seccomp)
+  if (s.config.seccomp) {
     plan.filter = VS_TRY(cached_seccomp(Paths::get().cache, !s.config.userns,
                                         s.config.context_flags, s.config.context_capabilities));
+  }
   StageFds fds;
   if (s.foreground) {
     std::uint32_t const owner = s.config.userns ? xid.base_id() : 0;
@@ -247,6 +250,7 @@ Status spawn_init(Start& s) {
   // An init that is gone already has no start time any more; its pid says enough.
   auto const id = identify(s.reports.pid);
   s.state.init = id ? *id : ProcessId{s.reports.pid, 0};
+  s.state.phase = Phase::Running;
   s.holder.reset();
   if (s.limits.paused) VS_TRY(set_paused(s.cgroup, true));
   return s.run.write(s.state);
@@ -285,7 +289,7 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
   std::string const name = run.name();
   auto config = VS_TRY(load_config(name));
   auto host = VS_TRY(CgroupHost::find());
-  if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' is already running", name);
+  if (is_running(name)) return running_already(name);
   if (VS_TRY(run.read()) || ContextCgroup{host, name}.left_over()) {
     warn("guest '{}': clearing what an interrupted run left", name);
     VS_TRY(clear_run(run));
@@ -354,10 +358,11 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
   auto const text = VS_TRY(read_all(reports));
   int status = 0;
   if (text.empty()) {
-    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status))
+    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status)) {
       return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name,
                          WTERMSIG(status))
           .hint(fmt::format("'vserver {} start' or 'stop' clears what is left", name));
+    }
     return {};
   }
   ::waitpid(pid, &status, 0);
@@ -372,20 +377,22 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
 // soon as that runs, whatever it does then.
 Status wait_for_command(const GuestConfig& config) {
   if (config.style->own_init) {
-    if (!is_running(config.name))
+    if (!is_running(config.name)) {
       warn("guest '{0}': its init has ended already; 'vserver {0} logs' shows what it said",
            config.name);
+    }
     return {};
   }
   if (config.style->name == "rescue") return {};
   while (!exists(run_path(config.name, "ready"))) {
-    if (!is_running(config.name))
+    if (!is_running(config.name)) {
       return Error::make(Errc::System,
                          "start guest '{}': its start command failed, or left nothing running",
                          config.name)
           .hint(fmt::format("'vserver {} logs' shows what it said; style '{}' needs a service that "
                             "goes on",
                             config.name, config.style->name));
+    }
     timespec const nap{0, 20'000'000};
     ::nanosleep(&nap, nullptr);
   }
@@ -397,7 +404,7 @@ Status start_units(const std::string& name) {
   auto const config = VS_TRY(load_config(name));
   std::optional<RunDir> turn;
   if (!inside_unit()) turn.emplace(VS_TRY(RunDir::lock(name, 300, ".start-")));
-  if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' is already running", name);
+  if (is_running(name)) return running_already(name);
   bool const rescue = exists(rescue_path(name));
   VS_TRY(start_by_units(name));
   return rescue ? Status{} : wait_for_command(config);

@@ -17,8 +17,38 @@
 namespace vs {
 
 namespace {
+
+// The oldest program that may read what this one writes. A key that others can do without does not
+// raise it: they skip what they do not know, and kAdded tells what a state without it means.
 constexpr std::uint64_t kVersion = 1;
+
+constexpr std::array kPhases{std::pair{Phase::Starting, std::string_view{"starting"}},
+                             std::pair{Phase::Running, std::string_view{"running"}},
+                             std::pair{Phase::Waiting, std::string_view{"waiting"}},
+                             std::pair{Phase::Stopping, std::string_view{"stopping"}}};
+
+std::string_view phase_name(Phase phase) {
+  return kPhases.at(static_cast<std::size_t>(phase)).second;
 }
+
+// A key that came later: what holds in a state that was written before.
+struct Added {
+  std::string_view key;
+  void (*derive)(RunState& state);
+};
+
+// Without it: a guard and no init is one that waits for its time.
+void derive_phase(RunState& state) {
+  state.phase = state.init.pid != 0    ? Phase::Running
+                : state.guard.pid != 0 ? Phase::Waiting
+                                       : Phase::Starting;
+}
+
+constexpr std::array kAdded{
+    Added{"phase", derive_phase},
+};
+
+}  // namespace
 
 std::string run_path(const std::string& name, const std::string& file) {
   return fmt::format("{}/guests/{}/{}", Paths::get().run, name, file);
@@ -27,10 +57,10 @@ std::string run_path(const std::string& name, const std::string& file) {
 std::string format_state(const RunState& state) {
   std::string out = fmt::format(
       "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted "
-      "{}\nrestarts {}\nrescue {}\n",
+      "{}\nrestarts {}\nrescue {}\nphase {}\n",
       kVersion, state.xid, state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid,
       state.init.start_time, state.guard.pid, state.guard.start_time, state.started, state.restarts,
-      state.rescue);
+      state.rescue, phase_name(state.phase));
   for (auto const& item : state.cleanup)
     out += fmt::format("cleanup {}\n", item);
   return out;
@@ -50,6 +80,14 @@ std::optional<ProcessId> parse_process(std::string_view value) {
 // False when the value is not what the key asks for.
 bool parse_field(RunState& state, std::string_view key, std::string_view value) {
   auto const number = parse_decimal(value);
+  if (key == "phase") {
+    // One that a newer program has: the guest is there, that is what matters.
+    state.phase = Phase::Running;
+    for (auto const& [phase, name] : kPhases) {
+      if (name == value) state.phase = phase;
+    }
+    return true;
+  }
   if (key == "config") return state.config = value, !value.empty();
   if (key == "cleanup") return state.cleanup.emplace_back(value), true;
   if (key == "init" || key == "guard") {
@@ -57,9 +95,10 @@ bool parse_field(RunState& state, std::string_view key, std::string_view value) 
     if (process) (key == "init" ? state.init : state.guard) = *process;
     return process.has_value();
   }
-  if (!number)
+  if (!number) {
     return key != "xid" && key != "userns" && key != "ns_flags" && key != "started" &&
            key != "restarts" && key != "rescue";
+  }
   if (key == "xid") state.xid = static_cast<std::uint32_t>(*number);
   if (key == "userns") state.userns = *number != 0;
   if (key == "ns_flags") state.ns_flags = static_cast<std::uint32_t>(*number);
@@ -78,15 +117,21 @@ Result<RunState> parse_state(const std::string& text) {
     return Error::make(Errc::Config, "the run state has no version line");
   auto const version = parse_decimal(lines[0].substr(8));
   if (!version) return Error::make(Errc::Config, "the run state has no version");
-  if (*version > kVersion)
+  if (*version > kVersion) {
     return Error::make(Errc::Unsupported, "the run state has version {}, this program knows {}",
                        *version, kVersion)
         .hint("a newer vserver started this guest: use that one");
+  }
+  std::vector<std::string_view> keys;
   for (std::size_t i = 1; i < lines.size(); ++i) {
     auto const space = lines[i].find(' ');
     if (space == std::string_view::npos ||
         !parse_field(state, lines[i].substr(0, space), lines[i].substr(space + 1)))
       return Error::make(Errc::Config, "line {} of the run state is broken: '{}'", i + 1, lines[i]);
+    keys.push_back(lines[i].substr(0, space));
+  }
+  for (auto const& added : kAdded) {
+    if (std::find(keys.begin(), keys.end(), added.key) == keys.end()) added.derive(state);
   }
   if (state.xid == 0) return Error::make(Errc::Config, "the run state has no xid");
   return state;
@@ -261,6 +306,15 @@ std::optional<std::string> guest_of(std::uint32_t xid) {
 bool is_running(const std::string& name) {
   auto host = CgroupHost::find();
   return host && ContextCgroup{std::move(*host), name}.populated();
+}
+
+Error running_already(const std::string& name) {
+  auto const state = RunDir::read_state(name);
+  if (state && *state && (*state)->phase == Phase::Stopping) {
+    return Error::make(Errc::System, "guest '{}' is still being stopped", name)
+        .hint(fmt::format("'vserver {} stop' goes on with it and says what does not end", name));
+  }
+  return Error::make(Errc::Busy, "guest '{}' is already running", name);
 }
 
 }  // namespace vs

@@ -14,9 +14,18 @@
 
 namespace vs {
 
+// How far a run is.
+enum class Phase : std::uint8_t {
+  Starting,  // there is no init yet
+  Running,
+  Waiting,   // for its guard to start it again
+  Stopping,  // a stop was begun: what ends now is not started again
+};
+
 // What is remembered of a running guest, in RUN/NAME/state: lines "key value", the first
 // "version 1". Written before anything is made that would have to be taken away again.
 struct RunState {
+  Phase phase = Phase::Starting;
   std::uint32_t xid = 0;
   std::string config;  // directory of its configuration
   bool userns = true;
@@ -32,6 +41,7 @@ struct RunState {
 };
 
 std::string format_state(const RunState& state);
+// Also of what an older program wrote: what it did not know is derived from what it did.
 // Fails with Errc::Unsupported when a newer version wrote it, Errc::Config when it is broken.
 Result<RunState> parse_state(const std::string& text);
 
@@ -80,5 +90,7 @@ std::optional<std::string> guest_of(std::uint32_t xid);
 
 // True while any process of the guest lives.
 bool is_running(const std::string& name);
+// Why a guest that runs is not started: Errc::Busy, or another when it is on its way down.
+Error running_already(const std::string& name);
 
 }  // namespace vs

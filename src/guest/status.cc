@@ -31,6 +31,7 @@ Result<GuestStatus> guest_status(const std::string& name) {
   auto const guard = identify(state->guard.pid);
   out.guarded = guard && *guard == state->guard;
   out.ready = exists(run_path(name, "ready"));
+  out.stopping = state->phase == Phase::Stopping;
   out.uptime_s = ::time(nullptr) - state->started;
   return out;
 }

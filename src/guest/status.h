@@ -14,8 +14,9 @@ struct GuestStatus {
   std::string name;
   std::uint32_t xid = 0;
   bool running = false;
-  bool guarded = false;  // its vs-guard lives
-  bool ready = false;    // its init has reported readiness
+  bool guarded = false;   // its vs-guard lives
+  bool ready = false;     // its init has reported readiness
+  bool stopping = false;  // a stop was begun and has not ended
   std::size_t processes = 0;
   std::int64_t uptime_s = 0;
 };

@@ -79,7 +79,8 @@ std::int64_t monotonic_ms() {
 //   number   signal to send; 0: by the kind of init
 Result<bool> shut_down(const ProcessId& id, std::int64_t timeout_ms, int number = 0) {
   auto const init = open_process(id);
-  if (!init) return true;
+  // One that is ending has no program any more and hears nothing.
+  if (!init || !read_link_at(FdRef::cwd(), fmt::format("/proc/{}/exe", id.pid))) return true;
   for (auto const end = monotonic_ms() + timeout_ms;;) {
     int const signal = number != 0 ? number : shutdown_signal(id.pid);
     auto const status = read_file(fmt::format("/proc/{}/status", id.pid));
@@ -103,28 +104,39 @@ void signal_all(const ContextCgroup& cgroup, int signal) {
   }
 }
 
+// "4711 'cp' state D in percpu_rwsem_wait"; empty when it has just gone.
+std::string describe_process(int pid) {
+  auto const stat = read_file(fmt::format("/proc/{}/stat", pid));
+  auto const where = read_file(fmt::format("/proc/{}/wchan", pid));
+  if (!stat) return {};
+  auto const open = stat->find('(');
+  auto const close = stat->rfind(')');
+  if (open == std::string::npos || close == std::string::npos || close + 2 >= stat->size())
+    return {};
+  return fmt::format(
+      "{} '{}' state {} in {}", pid, printable(stat->substr(open + 1, close - open - 1)),
+      stat->substr(close + 2, 1), where && where->size() > 1 ? printable(*where) : "?");
+}
+
 // Names what holds the guest: the first few processes, their state and where in the kernel they
 // wait.
 Error processes_left(const ContextCgroup& cgroup) {
-  auto const left = cgroup.processes();
-  std::string list;
-  std::size_t const count = left ? left->size() : 0;
-  for (std::size_t i = 0; i < count && i < 3; ++i) {
-    int const pid = (*left)[i];
-    auto const stat = read_file(fmt::format("/proc/{}/stat", pid));
-    auto const where = read_file(fmt::format("/proc/{}/wchan", pid));
-    if (!stat) continue;
-    auto const open = stat->find('(');
-    auto const close = stat->rfind(')');
-    list += fmt::format("{}{} '{}' state {} in {}", list.empty() ? "" : ", ", pid,
-                        printable(stat->substr(open + 1, close - open - 1)),
-                        stat->substr(close + 2, 1), where && !where->empty() ? *where : "?");
+  constexpr std::size_t kNamed = 8;
+  std::vector<std::string> left;
+  if (auto const pids = cgroup.processes()) {
+    for (int const pid : *pids) {
+      if (auto text = describe_process(pid); !text.empty()) left.push_back(std::move(text));
+    }
   }
-  return Error::make(Errc::Busy, "{} processes do not die: {}", count, list)
+  auto list = join(
+      {left.begin(), left.begin() + static_cast<std::ptrdiff_t>(std::min(left.size(), kNamed))},
+      ", ");
+  if (left.size() > kNamed) list += fmt::format(" and {} more", left.size() - kNamed);
+  return Error::make(Errc::Busy, "{} {}: {}", left.size(),
+                     left.size() == 1 ? "process does not die" : "processes do not die", list)
       .hint(
-          "D is a wait in the kernel, for storage or a file server that does not answer; stop "
-          "again "
-          "when it does");
+          "D is a wait in the kernel, for storage or a file server that does not answer; they go "
+          "when it does, and 'stop' or 'repair' then clears the rest");
 }
 
 // Runs the stop command inside and waits for its end, but not longer than that.
@@ -190,6 +202,11 @@ Status wind_down(ContextCgroup& cgroup, const RunState& state, const GuestConfig
       signal_all(cgroup, step.signal);
     }
     if (VS_TRY(cgroup.wait_empty(step.wait_s * 1000))) return {};
+  }
+  // A sequence that ends with a wait for SIGKILL says itself how long that may take.
+  if (!config.kill_sequence.empty() && config.kill_sequence.back().signal == SIGKILL &&
+      config.kill_sequence.back().wait_s > 0) {
+    return processes_left(cgroup);
   }
   VS_TRY(cgroup.kill_all());
   if (VS_TRY(cgroup.wait_empty(10000))) return {};
@@ -274,14 +291,25 @@ Status clear_run(const RunDir& run, Hooks* hooks) {
 
 namespace {
 
+// From here on nobody starts the guest again, whatever becomes of this command.
+Status begin(const RunDir& run, RunState& state, Hooks& hooks) {
+  if (state.phase == Phase::Stopping) return {};
+  VS_TRY(hooks.run("pre-stop"));
+  state.phase = Phase::Stopping;
+  auto const noted = run.write(state);
+  // A full run directory is no reason to go on running.
+  if (!noted && noted.error().sys() != ENOSPC && noted.error().sys() != EDQUOT) return noted;
+  return {};
+}
+
 Status stop_run(const std::string& name, const GuestConfig& config, bool interrupt) {
   auto const run = VS_TRY(RunDir::lock(name, 300));
-  auto const state = VS_TRY(run.read());
+  auto state = VS_TRY(run.read());
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), name};
   if (!state && !cgroup.left_over())
     return Error::make(Errc::NotRunning, "guest '{}' is not running", name);
   Hooks hooks{config, Hooks::Phase::Stop, {}};
-  VS_TRY(hooks.run("pre-stop"));
+  if (state) VS_TRY(begin(run, *state, hooks), "stop guest '{}'", name);
   VS_TRY(test_seam("shutdown"));
   if (state) VS_TRY(wind_down(cgroup, *state, config, interrupt), "stop guest '{}'", name);
   VS_TRY(hooks.run("post-stop"));

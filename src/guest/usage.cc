@@ -30,10 +30,11 @@ template <class Work>
 void in_parts(std::size_t parts, std::size_t count, const Work& work) {
   std::vector<std::jthread> running;
   std::size_t const share = (count + parts - 1) / parts;
-  for (std::size_t i = 1; i < parts; ++i)
+  for (std::size_t i = 1; i < parts; ++i) {
     running.emplace_back([&work, i, share, count] {
       work(i, std::min(i * share, count), std::min((i + 1) * share, count));
     });
+  }
   work(0, 0, std::min(share, count));
 }
 

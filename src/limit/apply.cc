@@ -23,14 +23,16 @@ namespace {
 
 Error explain(const KnobWrite& write, Error error) {
   int const err = error.sys();
-  if (err == ENOENT)
+  if (err == ENOENT) {
     return Error::make(Errc::Unsupported, "{}: the host's cgroups have no {}", write.source,
                        write.knob)
         .hint(fmt::format("the kernel needs the {} controller for this (see /proc/cgroups)",
                           write.controller));
-  if (err == EINVAL || err == ERANGE || err == ENODEV)
+  }
+  if (err == EINVAL || err == ERANGE || err == ENODEV) {
     return Error::make(Errc::Config, "{}: the kernel does not take '{}' for {}", write.source,
                        write.text, write.knob);
+  }
   return std::move(error).context(write.source);
 }
 
@@ -53,8 +55,9 @@ Status write_all_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes)
     Status last;
     std::erase_if(left, [&](const KnobWrite* write) {
       auto done = write_one(cgroup, *write);
-      if (!done) last = explain(*write, std::move(done).error());
-      return done.has_value();
+      if (done) return true;
+      last = explain(*write, std::move(done).error());
+      return false;
     });
     if (left.size() == before) return last;
   }
@@ -115,11 +118,12 @@ Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,
   }();
   if (done) return undo;
   restore_knobs(cgroup, undo);
-  if (done.error().sys() == EBUSY)
+  if (done.error().sys() == EBUSY) {
     return std::move(done)
         .error()
         .with_code(Errc::Busy)
         .hint("more is in use than the new limit allows, and nothing of it can be reclaimed");
+  }
   return std::move(done).error();
 }
 

@@ -110,9 +110,10 @@ void cpu_max_to_v1(const KnobValue& value, std::vector<KnobWrite>& out) {
   auto const words = split_words(value.text);
   if (words.size() > 1)
     out.push_back({"cpu", "cpu.cfs_period_us", std::string{words[1]}, value.source});
-  if (!words.empty())
+  if (!words.empty()) {
     out.push_back({"cpu", "cpu.cfs_quota_us", words[0] == "max" ? "-1" : std::string{words[0]},
                    value.source});
+  }
 }
 
 // One line of io.max for each device: "8:0 rbps=1048576 wiops=max".
@@ -141,9 +142,10 @@ void swap_to_v1(const Knobs& knobs, const KnobValue& swap, std::vector<KnobWrite
   if (!limit || !extra) return refused.push_back(swap.source + ": not an amount");
   if (*extra == kUnlimited)
     return out.push_back({"memory", "memory.memsw.limit_in_bytes", "-1", swap.source});
-  if (*limit == kUnlimited)
+  if (*limit == kUnlimited) {
     return refused.push_back(swap.source +
                              ": cgroup v1 bounds swap only together with a memory limit");
+  }
   out.push_back({"memory", "memory.memsw.limit_in_bytes",
                  std::to_string(*limit + std::max(*extra, kV1NoSwap)), swap.source});
 }
@@ -220,9 +222,10 @@ Result<Knobs> normalise_knobs(const Knobs& written) {
   join_v1_names(written, out);
   for (auto const& [name, value] : written) {
     if (is_joined(name)) continue;
-    if (!is_plain_name(name) || is_forbidden(name))
+    if (!is_plain_name(name) || is_forbidden(name)) {
       return Error::make(Errc::Config, "{}: '{}' is no setting of a control group", value.source,
                          name);
+    }
     if (const Row* row = find_v2(name) == nullptr ? find_v1(name) : nullptr) {
       out[std::string{row->v2}] = {to_v2(*row, value.text), value.source};
     } else {

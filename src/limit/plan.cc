@@ -69,17 +69,19 @@ void plan_one(const LimitSetting& setting, bool userns, Knobs& knobs, LimitPlan&
 Status plan_bucket(const LimitRequest& request, unsigned cpus, Knobs& knobs, LimitPlan& out) {
   Bucket const bucket = repaired(request.bucket.value_or(Bucket{}));
   if (request.sched_hard) {
-    if (auto const at = knobs.find("cpu.max"); at != knobs.end())
+    if (auto const at = knobs.find("cpu.max"); at != knobs.end()) {
       return Error::make(Errc::Config, "{} and the flag sched_hard both bound the processor time",
                          at->second.source)
           .hint("keep one: remove the file, or sched_hard from cflags");
+    }
     auto const band = bandwidth_of(bucket, cpus);
     knobs["cpu.max"] = {fmt::format("{} {}", band.quota_us, band.period_us), "sched_hard"};
     knobs["cpu.max.burst"] = {std::to_string(band.burst_us), "sched_hard"};
   }
-  if (request.bucket && bucket.prio_bias != 0)
+  if (request.bucket && bucket.prio_bias != 0) {
     knobs.try_emplace("cpu.weight", KnobValue{std::to_string(weight_of_nice(bucket.prio_bias)),
                                               "sched/prio-bias"});
+  }
   out.paused = request.sched_pause;
   // What only a control loop could do, tens of times a second for all of a guest's life, is not
   // done: the bound and the weight above stay as they are.
@@ -87,10 +89,11 @@ Status plan_bucket(const LimitRequest& request, unsigned cpus, Knobs& knobs, Lim
     out.refused.emplace_back("sched_prio: the weight does not follow the fill; prio-bias sets it");
   if (request.sched_hard && bucket.idle_time)
     out.refused.emplace_back("sched/idle-time: a guest on hold gets nothing of idle processors");
-  if (request.sched_hard && bandwidth_of(bucket, cpus).beyond_us > 0)
+  if (request.sched_hard && bandwidth_of(bucket, cpus).beyond_us > 0) {
     out.refused.push_back(fmt::format(
         "sched/tokens-max: a burst ends {} ms short of it (the kernel saves up one refill)",
         bandwidth_of(bucket, cpus).beyond_us / 1000));
+  }
   return {};
 }
 
@@ -106,9 +109,10 @@ Result<LimitPlan> plan_limits(const LimitRequest& request, const CgroupHost& hos
     cpus = VS_TRY(count_cpus(at->second.text), "{}", at->second.source);
   VS_TRY(plan_bucket(request, cpus, knobs, out));
   if (request.badness) {
-    if (*request.badness < -1000 || *request.badness > 1000)
+    if (*request.badness < -1000 || *request.badness > 1000) {
       return Error::make(Errc::Config, "badness: {} is not between -1000 and 1000",
                          *request.badness);
+    }
     out.oom_score_adj = static_cast<int>(*request.badness);
   }
   out.writes = translate_knobs(host, knobs, out.refused);

@@ -28,9 +28,10 @@ Result<std::string> cpu_text(std::string_view value) {
   if (percent) text.remove_suffix(1);
   // parse_amount knows decimals; thousandths of a percent are 1 us of the period.
   auto const share = percent ? parse_amount(fmt::format("{}K", text)) : parse_amount("");
-  if (!share || *share == 0 || *share > (1U << 30U))
+  if (!share || *share == 0 || *share > (1U << 30U)) {
     return Error::make(Errc::Usage, "'{}' is not a share of processors", value)
         .hint("50% is half of one processor, 250% two and a half; max is no limit");
+  }
   auto const quota = (*share * kPeriodUs / 100 + 512) / 1024;
   if (quota < 1000)
     return Error::make(Errc::Usage, "'{}' is less than the kernel can give (1%)", value);
@@ -60,9 +61,10 @@ Result<std::string> device_of(std::string_view text) {
   struct stat st {};
   std::string const path{text};
   if (::stat(path.c_str(), &st) != 0) return Error::system(errno, "device {}", path);
-  if (!S_ISBLK(st.st_mode))
+  if (!S_ISBLK(st.st_mode)) {
     return Error::make(Errc::Usage, "{} is not a block device", path)
         .hint("limits of I/O belong to the disk: 'lsblk' names it");
+  }
   return fmt::format("{}:{}", ::major(st.st_rdev), ::minor(st.st_rdev));
 }
 
@@ -152,6 +154,7 @@ Result<WantedLimit> parse_wanted(std::string_view name, std::string_view value,
   if (const Resource* resource = find_resource(base))
     return VS_TRY(want_resource(*resource, kind, value, whole_memory), "{}", name);
   std::vector<std::string_view> names;
+  names.reserve(std::size(kSettings) + resources().size());
   for (auto const& setting : kSettings)
     names.push_back(setting.name);
   for (auto const& resource : resources()) {

@@ -157,9 +157,10 @@ Status own(SharedSet& set, std::uint64_t context, const vs_addr& addr) {
   auto* const end = std::end(owner.context);
   auto* at = std::find(owner.context, end, context);
   if (at == end) at = std::find(owner.context, end, 0U);
-  if (at == end)
+  if (at == end) {
     return Error::make(Errc::Config, "address {} has {} contexts already, as many as can share one",
                        format_host(decode(addr, 0)), +VS_NET_SHARERS);
+  }
   *at = context;
   owner.direct = is_direct(set, addr, owner) ? 1 : 0;
   return set.owners().put(addr, owner);

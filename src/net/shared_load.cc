@@ -22,6 +22,7 @@
 #include "base/scope_exit.h"
 #include "base/text.h"
 #include "bpf/abi.h"
+#include "net/shared_names.h"
 #include "sys/bpf.h"
 #include "sys/file.h"
 
@@ -69,22 +70,10 @@ constexpr std::string_view kLookupProgramPin = "prog_lookup";
 constexpr std::uint32_t kFilterHandle = 1;
 constexpr std::uint32_t kFilterPriority = 0x7673;
 
-[[gnu::format(printf, 2, 0)]] int print_libbpf(libbpf_print_level level, const char* format,
-                                               va_list arguments) {
-  if (log_level < Level::Debug || level == LIBBPF_DEBUG) return 0;
-  std::array<char, 1024> text{};
-  ::vsnprintf(text.data(), text.size(), format, arguments);
-  debug("libbpf: {}", trim(text.data()));
-  return 0;
-}
-
 std::uint64_t programs_hash() {
   std::size_t size = 0;
-  auto const* const bytes = static_cast<const unsigned char*>(net::elf_bytes(&size));
-  std::uint64_t h = 0xcbf29ce484222325ULL;
-  for (std::size_t i = 0; i < size; ++i)
-    h = (h ^ bytes[i]) * 0x100000001b3ULL;
-  return h;
+  auto const* const bytes = net::elf_bytes(&size);
+  return hash_bytes(bytes, size) ^ names_hash();
 }
 
 Result<std::uint64_t> cgroup_id(const std::string& path) {
@@ -95,7 +84,7 @@ Result<std::uint64_t> cgroup_id(const std::string& path) {
 }
 
 Result<Skeleton> open_skeleton() {
-  ::libbpf_set_print(print_libbpf);
+  quiet_libbpf();
   Skeleton skeleton{net::open()};
   if (!skeleton) return Error::system(errno, "open the network programs");
   return skeleton;
@@ -210,37 +199,14 @@ bool in_force(const std::string& pins, const Wanted& wanted) {
 
 // ---- loading ------------------------------------------------------------------------------------
 
-Status pin_maps(const Skeleton& skeleton, const std::string& pins) {
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, skeleton->obj) {
-    std::string_view const name = bpf_map__name(map);
-    // Constants of the programs (".rodata"): each version has its own.
-    if (name.find('.') != std::string_view::npos) continue;
-    if (int const err = bpf_map__set_pin_path(map, fmt::format("{}/{}", pins, name).c_str());
-        err != 0)
-      return Error::system(-err, "map {}", name);
-  }
-  return {};
-}
-
 Result<Skeleton> load_programs(const std::string& pins, std::uint32_t level, std::uint64_t netns) {
   auto skeleton = VS_TRY(open_skeleton());
   skeleton->rodata->vs_level = level;
   skeleton->rodata->vs_netns = netns;
   bpf_program__set_autoload(skeleton->progs.vs_probe_level, false);
-  VS_TRY(pin_maps(skeleton, pins));
+  VS_TRY(pin_maps(skeleton->obj, pins));
   if (int const err = net::load(skeleton.get()); err != 0) return load_error(-err);
   return skeleton;
-}
-
-// Pins a new link or program under a name that may have an old one: the new one is in force before
-// the old one goes.
-Status pin_object(int object, const std::string& pin) {
-  auto const fresh = pin + "~";
-  ::unlink(fresh.c_str());
-  if (::bpf_obj_pin(object, fresh.c_str()) != 0) return Error::system(errno, "pin {}", fresh);
-  if (::rename(fresh.c_str(), pin.c_str()) != 0) return Error::system(errno, "rename {}", fresh);
-  return {};
 }
 
 Status attach_hook(const Hook& hook, const net& skeleton, const std::string& pins, FdRef parent,
@@ -256,19 +222,20 @@ Status attach_hook(const Hook& hook, const net& skeleton, const std::string& pin
   Fd const link{::bpf_link_create(bpf_program__fd(program), parent.get(),
                                   bpf_program__expected_attach_type(program), nullptr)};
   if (!link) return Error::system(errno, "attach program {}", hook.pin);
-  return pin_object(link.get(), pin);
+  return pin_object(link, pin);
 }
 
 Status pin_program(const bpf_program* program, const std::string& pin) {
-  return pin_object(bpf_program__fd(program), pin);
+  return pin_object(FdRef::raw(bpf_program__fd(program)), pin);
 }
 
 Status attach_filter(FdRef program, const Direction& direction, unsigned device) {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(device),
               .attach_point = direction.filter);
-  if (int const err = bpf_tc_hook_create(&hook); err != 0 && err != -EEXIST)
+  if (int const err = bpf_tc_hook_create(&hook); err != 0 && err != -EEXIST) {
     return Error::system(-err, "queue of device {}", device)
         .hint("kernels before 6.6 need the modules sch_ingress and cls_bpf");
+  }
   LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program.get(), .flags = BPF_TC_F_REPLACE,
               .handle = kFilterHandle, .priority = kFilterPriority);
   if (int const err = bpf_tc_attach(&hook, &options); err != 0)
@@ -286,7 +253,7 @@ Status attach_lookup(const std::string& pins, bool exchange) {
   Fd const netns = VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
   Fd const link{::bpf_link_create(program.get(), netns.get(), BPF_SK_LOOKUP, nullptr)};
   if (!link) return Error::system(errno, "attach the lookup program");
-  return pin_object(link.get(), pin);
+  return pin_object(link, pin);
 }
 
 // Steers on one device: by a link of its own from 6.6 on, by a filter before. An exchange replaces
@@ -304,7 +271,7 @@ Status attach_device(FdRef program, const std::string& pins, const Direction& di
   bool const filters = exists(fmt::format("{}/{}", pins, kLookupPin));
   if (filters && !exchange && has_filter(direction, device)) return {};
   auto const link = attach_tcx(program, device, direction.out);
-  if (link) return pin_object(link->get(), pin);
+  if (link) return pin_object(*link, pin);
   if (link.error().sys() != EINVAL) return link.error();
   VS_TRY(attach_filter(program, direction, device));
   return attach_lookup(pins, exchange);
@@ -351,9 +318,14 @@ Status load_shared(const std::string& parent, const std::string& pins) {
   Fd const dir = VS_TRY(open_path(parent, O_RDONLY | O_DIRECTORY));
   for (auto const& hook : kHooks)
     VS_TRY(attach_hook(hook, *skeleton, pins, dir, wanted.parent), "shared network");
-  for (auto const& direction : kDirections)
+  for (auto const& direction : kDirections) {
     VS_TRY(pin_program(direction.out ? skeleton->progs.vs_leave : skeleton->progs.vs_steer,
                        fmt::format("{}/{}", pins, direction.program)));
+  }
+  if (auto done = load_names(pins, level, wanted.parent); !done) {
+    if (done.error().code() != Errc::Unsupported) return done;
+    debug("{}", done.error().message());
+  }
   VS_TRY(pin_program(skeleton->progs.vs_lookup, fmt::format("{}/{}", pins, kLookupProgramPin)));
   VS_TRY(attach_devices(pins, true), "shared network");
   VS_TRY(drop_stale(pins));

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "net/shared_load.h"
+#include "net/shared_names.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -68,6 +69,10 @@ Status SharedSet::start_counting(std::uint64_t context) {
 
 Status SharedSet::stop_counting(std::uint64_t context) {
   return bpf_raw::erase(traffic_, &context);
+}
+
+bool SharedSet::own_names() const {
+  return has_names(pins_in(dir_));
 }
 
 Status SharedSet::remove_if_unused() {

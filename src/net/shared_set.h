@@ -45,6 +45,9 @@ class SharedSet {
   Status start_counting(std::uint64_t context);
   Status stop_counting(std::uint64_t context);
 
+  // Are abstract names of unix sockets a context's own? Where the kernel allows; see load_names().
+  [[nodiscard]] bool own_names() const;
+
   // Takes the whole set away if no context is left.
   Status remove_if_unused();
 

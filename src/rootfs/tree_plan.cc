@@ -61,9 +61,10 @@ Result<std::vector<Entry>> parse_fstab(const Fstab& fstab) {
     std::string text{trim(line)};
     if (text.empty() || text[0] == '#') continue;
     std::string const position = fmt::format("{}:{}", fstab.file, number);
-    if (split_words(text).size() < 3)
+    if (split_words(text).size() < 3) {
       return Error::make(Errc::Config, "{}: a line has at least source, mount point and type",
                          position);
+    }
     std::unique_ptr<FILE, CloseFile> const file{::fmemopen(text.data(), text.size(), "r")};
     mntent entry{};
     std::array<char, 8192> buffer{};
@@ -106,17 +107,19 @@ Result<Options> sort_options(const Entry& entry) {
   Options out;
   for (auto const item : split(entry.options, ',')) {
     if (item.empty() || item.starts_with("x-") || item.starts_with("comment=")) continue;
-    if (std::find(kRefusedOptions.begin(), kRefusedOptions.end(), item) != kRefusedOptions.end())
+    if (std::find(kRefusedOptions.begin(), kRefusedOptions.end(), item) != kRefusedOptions.end()) {
       return Error::make(Errc::Config, "{}: option '{}' does not work for a guest's mounts",
                          entry.position, item);
+    }
     out.bind = out.bind || item == "bind" || item == "rbind";
     out.skip = out.skip || item == "noauto";
     auto const row = std::find_if(kOptions.begin(), kOptions.end(),
                                   [&](const OptionRow& r) { return r.name == item; });
-    if (row != kOptions.end())
+    if (row != kOptions.end()) {
       out.letters += row->letters;
-    else
+    } else {
       out.remaining.emplace_back(item);
+    }
   }
   return out;
 }
@@ -153,17 +156,20 @@ bool shows_the_host(const Entry& entry) {
 }
 
 Status check_entry(const Entry& entry, const Options& options) {
-  if (!options.bind && shows_the_host(entry))
+  if (!options.bind && shows_the_host(entry)) {
     return Error::make(Errc::Config, "{}: a file system of type {} would show the host's",
                        entry.position, entry.type)
         .hint("remove the line: the guest mounts its own inside");
+  }
   if (!options.bind) return {};
-  if (!entry.source.starts_with('/'))
+  if (!entry.source.starts_with('/')) {
     return Error::make(Errc::Config, "{}: bind source '{}' is not an absolute path of the host",
                        entry.position, entry.source);
-  if (!options.remaining.empty())
+  }
+  if (!options.remaining.empty()) {
     return Error::make(Errc::Config, "{}: option '{}' means nothing to a bind mount",
                        entry.position, options.remaining[0]);
+  }
   return {};
 }
 
@@ -191,10 +197,11 @@ TreeOp plan_entry(const TreeConfig& config, const Entry& entry, Options options)
 Status plan_fstab(const TreeConfig& config, const Fstab& fstab, std::vector<TreeOp>& ops,
                   std::vector<TreeOp>& late) {
   for (auto& entry : VS_TRY(parse_fstab(fstab))) {
-    if (!entry.target.starts_with('/'))
+    if (!entry.target.starts_with('/')) {
       return Error::make(Errc::Config,
                          "{}: mount point '{}' is not an absolute path inside the guest",
                          entry.position, entry.target);
+    }
     entry.target = tidy_path(entry.target);
     if (is_ours(entry)) continue;
     auto options = VS_TRY(sort_options(entry));

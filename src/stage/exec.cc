@@ -171,7 +171,11 @@ void exec_in_guest(Plan& plan) {
     n = read(told[0], &pid, sizeof pid);
   int status = 0;
   wait_for(joiner, status);
-  if (n != sizeof pid) _exit(127);  // the joiner has told why
+  if (n != sizeof pid) {
+    // Killed, with all of a guest that ends just now, it has not told why.
+    if (WIFSIGNALED(status)) fail("enter the guest", "killed on the way", ECANCELED);
+    _exit(127);
+  }
   program_pid = pid;
   report(Report::Kind::Init, pid, "program", "");
   // The command waits for us, not for the program: none of its streams may hang on us.

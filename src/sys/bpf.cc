@@ -6,12 +6,18 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "sys/file.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -30,6 +36,15 @@ constexpr int kTcxEgress = 47;
 bool is_bpf_fs(const std::string& path) {
   struct statfs fs {};
   return ::statfs(path.c_str(), &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+[[gnu::format(printf, 2, 0)]] int print_libbpf(libbpf_print_level level, const char* format,
+                                               va_list arguments) {
+  if (log_level < Level::Debug || level == LIBBPF_DEBUG) return 0;
+  std::array<char, 1024> text{};
+  ::vsnprintf(text.data(), text.size(), format, arguments);
+  debug("libbpf: {}", trim(text.data()));
+  return 0;
 }
 
 }  // namespace
@@ -62,6 +77,37 @@ Result<Fd> open_pinned(const std::string& path) {
   Fd fd{::bpf_obj_get(path.c_str())};
   if (!fd) return Error::system(errno, "{}", path);
   return fd;
+}
+
+Status pin_object(FdRef object, const std::string& pin) {
+  auto const fresh = pin + "~";
+  ::unlink(fresh.c_str());
+  if (::bpf_obj_pin(object.get(), fresh.c_str()) != 0) return Error::system(errno, "pin {}", fresh);
+  if (::rename(fresh.c_str(), pin.c_str()) != 0) return Error::system(errno, "rename {}", fresh);
+  return {};
+}
+
+Status pin_maps(bpf_object* object, const std::string& pins) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    std::string_view const name = bpf_map__name(map);
+    if (name.find('.') != std::string_view::npos) continue;  // ".rodata"
+    if (int const err = bpf_map__set_pin_path(map, fmt::format("{}/{}", pins, name).c_str());
+        err != 0)
+      return Error::system(-err, "map {}", name);
+  }
+  return {};
+}
+
+void quiet_libbpf() {
+  ::libbpf_set_print(print_libbpf);
+}
+
+std::uint64_t hash_bytes(const void* bytes, std::size_t size) noexcept {
+  std::uint64_t h = 0xcbf29ce484222325ULL;
+  for (std::size_t i = 0; i < size; ++i)
+    h = (h ^ static_cast<const unsigned char*>(bytes)[i]) * 0x100000001b3ULL;
+  return h;
 }
 
 Result<bool> bpf_raw::lookup(FdRef map, const void* key, void* value) {

@@ -10,6 +10,8 @@
 #include "base/result.h"
 #include "sys/fd.h"
 
+struct bpf_object;
+
 namespace vs {
 
 // A directory for pinned BPF objects, on a BPF file system.
@@ -26,6 +28,18 @@ std::optional<BpfDir> find_bpf_dir(const std::string& name, const std::string& f
 
 // A pinned program, map or link; ENOENT when there is none.
 Result<Fd> open_pinned(const std::string& path);
+// Pins a new link or program under a name that may have an old one: the new one is in force before
+// the old one goes.
+Status pin_object(FdRef object, const std::string& pin);
+// Before its load: the object's maps are those pinned in `pins`, made where there are none.
+// Constants of the programs are its own.
+Status pin_maps(bpf_object* object, const std::string& pins);
+
+// Lets libbpf speak on -vv only.
+void quiet_libbpf();
+
+// FNV-1a: what tells one version of a program from another.
+std::uint64_t hash_bytes(const void* bytes, std::size_t size) noexcept;
 
 // Operations on a map by its descriptor; keys and values are plain structures.
 namespace bpf_raw {

@@ -279,6 +279,36 @@ std::string abstract_name(const Arguments& a) {
   return result(::connect(fd.get(), reinterpret_cast<sockaddr*>(&name), size));
 }
 
+// A datagram server on a pathname, its client with a name that the kernel chose, an answer; a pair.
+std::string path_name(const Arguments& a) {
+  auto const path = argument(a, 0);
+  Fd const server{::socket(AF_UNIX, SOCK_DGRAM, 0)};
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  ::unlink(path.c_str());
+  if (::bind(server.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0)
+    return errno_name(errno);
+  Fd const client{::socket(AF_UNIX, SOCK_DGRAM, 0)};
+  sa_family_t const any = AF_UNIX;
+  if (::bind(client.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 ||
+      ::connect(client.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0 ||
+      ::send(client.get(), "x", 1, 0) != 1)
+    return errno_name(errno);
+  ::unlink(path.c_str());
+  sockaddr_un from{};
+  socklen_t size = sizeof from;
+  char text = 0;
+  if (::recvfrom(server.get(), &text, 1, 0, reinterpret_cast<sockaddr*>(&from), &size) != 1 ||
+      ::sendto(server.get(), "y", 1, 0, reinterpret_cast<sockaddr*>(&from), size) != 1 ||
+      ::recv(client.get(), &text, 1, 0) != 1 || text != 'y')
+    return errno_name(errno);
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair.data()) != 0 || ::send(pair[0], "x", 1, 0) != 1)
+    return errno_name(errno);
+  return "ok";
+}
+
 // Adds an address to lo by rtnetlink.
 std::string add_address(const Arguments& a) {
   Fd const fd{::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)};
@@ -359,6 +389,7 @@ constexpr std::array kAttacks{
     Attack{"autolisten", auto_listen},
     Attack{"ping", ping},
     Attack{"abstract", abstract_name},
+    Attack{"pathname", path_name},
     Attack{"newaddr", add_address},
     Attack{"ioctladdr", set_address_by_ioctl},
     Attack{"inherited", inherited},
