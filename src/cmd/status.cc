@@ -75,8 +75,14 @@ Result<int> run_running(const Parsed& args) {
 Result<int> run_list(const Parsed& args) {
   Table table{{{"NAME"}, {"STATE"}, {"XID", true}, {"PROCESSES", true}, {"UPTIME", true}}};
   JsonArray json;
+  int code = 0;
   for (auto const& name : VS_TRY(list_guests())) {
-    auto const status = VS_TRY(guest_status(name));
+    auto const known = guest_status(name);
+    if (!known) {  // the others are shown all the same
+      code = report_error(known.error());
+      continue;
+    }
+    GuestStatus const& status = *known;
     if (args.has("running") && !status.running) continue;
     if (args.has("stopped") && status.running) continue;
     if (args.has("json")) {
@@ -95,7 +101,7 @@ Result<int> run_list(const Parsed& args) {
   } else if (!args.has("quiet")) {
     fmt::print("{}", table.text());
   }
-  return 0;
+  return code;
 }
 
 }  // namespace

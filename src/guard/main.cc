@@ -3,6 +3,7 @@
 // the console's log, notes readiness, and when init has ended becomes the command again (execve),
 // which cleans up or restarts. SIGHUP: continues as the installed program (upgrade).
 //   vs-guard 1 VSERVER NAME INIT_PID LOG_FILE READY_FILE      1: version of this protocol
+//   vs-guard --knows VERSION                                  exit status 0: understands it
 // Descriptors: 3 the console's master, 4 the readiness socket, 5 the console's listening socket,
 // 6 a pidfd of init. Each may be absent; without the last one init has ended already.
 #include <errno.h>
@@ -23,6 +24,7 @@
 namespace {
 
 enum : int { kConsole = 3, kNotify = 4, kListen = 5, kInit = 6 };
+constexpr const char* kProtocol = "1";
 constexpr long kLogMax = 512 * 1024;
 constexpr int kClients = 4;
 enum : int { kFdConsole, kFdNotify, kFdListen, kFdInit, kFdClient };
@@ -167,6 +169,18 @@ void drain_console() {
   }
 }
 
+// Whether the program that is installed now can go on from here. Asked before it takes this
+// process over: init would lose its parent to one that only says that it cannot.
+bool can_continue_as(const char* program) {
+  pid_t const pid = vfork();
+  if (pid == 0) {
+    execl(program, program, "--knows", kProtocol, nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 // Until init has ended, or SIGHUP asks for an upgrade.
 void run(const char* ready_path) {
   sigset_t open_mask;
@@ -198,7 +212,8 @@ void run(const char* ready_path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7 || strcmp(argv[1], "1") != 0) return 2;
+  if (argc == 3 && strcmp(argv[1], "--knows") == 0) return strcmp(argv[2], kProtocol) == 0 ? 0 : 1;
+  if (argc != 7 || strcmp(argv[1], kProtocol) != 0) return 2;
   log_path = argv[5];
   // Ended by SIGKILL only: the guest's log and its clean-up hang on it, the guest itself does not.
   // As a service it is stopped by SIGTERM, which is then the administrator's wish.
@@ -213,8 +228,8 @@ int main(int argc, char** argv) {
   run(argv[6]);
   while (upgrade) {
     upgrade = 0;
-    execv(argv[0], argv);
-    run(argv[6]);  // the program is not there just now: go on as the old one
+    if (can_continue_as(argv[0])) execv(argv[0], argv);
+    run(argv[6]);  // not there just now, or another version: go on as the old one
   }
   for (int i = 0; i < 16 && has_fd(kNotify); ++i)
     read_notify(argv[6]);

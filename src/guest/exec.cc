@@ -101,7 +101,7 @@ Result<int> exec_in_guest(const std::string& name, const ExecRequest& request) {
   StageFds fds;
   fds.cgroup = group.get();
   fds.init = init.get();
-  fds.v1_procs = VS_TRY(cgroup.open_v1_procs());
+  fds.v1_procs = VS_TRY(cgroup.open_v1_procs(false));
   // Its own session: what our terminal sends comes to us, and we pass it on.
   fds.new_session = true;
   auto plan = VS_TRY(plan_exec(config, *state, request, stdio));

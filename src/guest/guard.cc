@@ -290,6 +290,32 @@ Result<int> guard_guest(const std::string& name) {
   return 0;
 }
 
+namespace {
+
+// A guard whose program was replaced on disk goes on as the new one, if that understands it. What
+// became of it; empty when it is up to date.
+Result<std::string> renew_guard(const ProcessId& guard) {
+  std::string const installed = Paths::get().libexec + "/vs-guard";
+  std::string const link = fmt::format("/proc/{}/exe", guard.pid);
+  auto const process = open_process(guard);
+  auto const program = read_link_at(FdRef::cwd(), link);
+  if (!process || !program || *program != installed + " (deleted)" || !exists(installed)) {
+    return std::string{};
+  }
+  VS_TRY(signal_process(*process, SIGHUP), "renew the guard");
+  for (int i = 0; i < 100; ++i) {
+    auto const now = read_link_at(FdRef::cwd(), link);
+    if (now && *now == installed) {
+      return std::string{"its guard goes on as the program that is installed now"};
+    }
+    ::poll(nullptr, 0, 10);
+  }
+  return std::string{
+      "its guard is of another version than the installed program: it stays as it is"};
+}
+
+}  // namespace
+
 Result<std::vector<std::string>> repair_guest(const std::string& name) {
   std::vector<std::string> done;
   RunDir run = VS_TRY(RunDir::lock(name, 30));
@@ -297,7 +323,10 @@ Result<std::vector<std::string>> repair_guest(const std::string& name) {
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};
   bool const guarded = state && lives(state->guard);
   if (cgroup.populated()) {
-    if (guarded) return done;
+    if (guarded) {
+      if (auto text = VS_TRY(renew_guard(state->guard)); !text.empty()) done.push_back(text);
+      return done;
+    }
     if (!state) {
       return Error::make(Errc::Internal, "guest '{}' runs, but nothing is known of its run", name)
           .hint(fmt::format("'vserver {} stop' ends its processes", name));

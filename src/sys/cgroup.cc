@@ -283,10 +283,14 @@ Status ContextCgroup::remove() {
   return {};
 }
 
-Result<std::vector<Fd>> ContextCgroup::open_v1_procs() const {
+Result<std::vector<Fd>> ContextCgroup::open_v1_procs(bool all) const {
   std::vector<Fd> out;
-  for (auto const& hierarchy : host_.v1())
-    out.push_back(VS_TRY(open_path(fmt::format("{}/{}/tasks", hierarchy.mount, dir_), O_WRONLY)));
+  for (auto const& hierarchy : host_.v1()) {
+    auto tasks = open_path(fmt::format("{}/{}/tasks", hierarchy.mount, dir_), O_WRONLY);
+    if (!tasks && !all && tasks.error().sys() == ENOENT) continue;
+    if (!tasks) return std::move(tasks).error();
+    out.push_back(std::move(*tasks));
+  }
   return out;
 }
 

@@ -77,7 +77,8 @@ class ContextCgroup {
 
   // `tasks` of each v1 hierarchy, open for writing: a single thread that writes "0" there moves
   // itself without the grace period that a write to cgroup.procs costs.
-  Result<std::vector<Fd>> open_v1_procs() const;
+  //   all   false: an older program may have left the context out of some
+  Result<std::vector<Fd>> open_v1_procs(bool all = true) const;
   // A descriptor of `guest` for CLONE_INTO_CGROUP.
   Result<Fd> open_guest() const;
   // The same for the cgroup that the guest's init sits in: `guest` itself takes no process once

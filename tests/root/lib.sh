@@ -70,6 +70,14 @@ make_guest() {
   printf '::sysinit:/bin/echo guest is up\n::respawn:/bin/sleep 1000\n::shutdown:/bin/echo going down\n' >"$root/etc/inittab"
   chown -R --no-dereference --reference="$root" "$root"
 }
+# quick_init NAME: one that goes at once; busybox takes two seconds for its good-byes
+quick_init() {
+  local root=$VSERVER_VDIRBASE/$1
+  rm "$root/sbin/init"
+  printf '#!/bin/sh\ntrap "exit 0" USR2\nsleep 1000 &\nwait\n' >"$root/sbin/init"
+  chmod 755 "$root/sbin/init"
+  chown --reference="$root" "$root/sbin/init"
+}
 finish() {
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ]
