@@ -145,6 +145,8 @@ Result<std::vector<std::string>> describe_network(const GuestConfig& config, std
 
 Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid) {
   auto const addresses = VS_TRY(plan(config));
+  // A network of its own without addresses is there already, its loopback up.
+  if (config.net == NetMode::Private && addresses.empty()) return {};
   Netlink netlink = VS_TRY(Netlink::open());
   if (config.net != NetMode::Private) {
     VS_TRY(add_host_addresses(netlink, addresses), "add addresses");
@@ -152,10 +154,6 @@ Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid)
     return join_shared(config, xid, init_pid, addresses);
   }
   Fd const netns = VS_TRY(open_path(fmt::format("/proc/{}/ns/net", init_pid), O_RDONLY));
-  if (addresses.empty()) {
-    Netlink inside = VS_TRY(Netlink::open_in(netns));
-    return inside.set_link_up(1);
-  }
   for (auto const& text :
        VS_TRY(connect_private(netlink, netns, {xid, addresses}), "private network"))
     warn("{}", text);

@@ -141,7 +141,10 @@ Status make_cgroup(Start& s) {
   VS_TRY(s.cgroup.create());
   if (s.holder) VS_TRY(s.cgroup.adopt(s.holder->child.pid()));
   VS_TRY(s.cgroup.enable());
-  VS_TRY(apply_knobs(s.cgroup, s.limits.writes));
+  return apply_knobs(s.cgroup, s.limits.writes);
+}
+
+Status confine(Start& s) {
   VS_TRY(restrict_devices(s.cgroup));
   if (s.config.userns) VS_TRY(s.cgroup.delegate(s.state.xid << 16U));
   return {};
@@ -210,7 +213,7 @@ Status limit_init(const Start& s, int pid) {
   return {};
 }
 
-Status spawn_init(Start& s) {
+Status spawn_stage(Start& s) {
   auto const xid = VS_TRY(Xid::make(s.state.xid));
   StagePlan plan = VS_TRY(plan_start(s.config, xid, process_limits(s.config, s.limits), s.init));
   // The guest's root may write its IPC namespace's sysctls. The whole directory: a file in it that
@@ -240,6 +243,10 @@ Status spawn_init(Start& s) {
   fds.cgroup = guest.get();
   fds.v1_procs = VS_TRY(s.cgroup.open_v1_procs());
   s.stage.emplace(VS_TRY(run_stage(plan, fds)));
+  return {};
+}
+
+Status release_init(Start& s) {
   s.reports = VS_TRY(follow_stage(s.stage->reports, [&](int pid) -> Status {
     VS_TRY(test_seam("network"));
     VS_TRY(limit_init(s, pid));
@@ -263,9 +270,12 @@ constexpr std::array kStartSteps{
     Step<Start>{"cgroup", make_cgroup, drop_cgroup},
     Step<Start>{"addresses", plan_network, drop_network},
     Step<Start>{"pre-start", before_start, nullptr},
+    Step<Start>{"stage", spawn_stage, nullptr},
+    // While vs-stage builds the tree; nothing of the guest runs before the release.
+    Step<Start>{"confine", confine, nullptr},
     Step<Start>{"run-files", [](Start& s) { return write_run_files(s.config.name, s.state); },
                 drop_run_files},
-    Step<Start>{"init", spawn_init, nullptr},
+    Step<Start>{"init", release_init, nullptr},
     Step<Start>{"post-start", after_start, nullptr},
 };
 
@@ -464,11 +474,10 @@ namespace {
 // Joins a foreground run's init to our streams until its end. Signals go to init, which as such
 // may ignore them: the second one ends the guest.
 Status relay_run(Start& s) {
-  auto const init = open_process(s.state.init);
-  if (!init && init.error().sys() != ESRCH) return init.error();
-  // One that has ended already left a zombie: its pidfd is ready at once.
-  Fd const ended{init ? -1 : static_cast<int>(::syscall(SYS_pidfd_open, s.state.init.pid, 0))};
-  FdRef const pidfd = init ? FdRef{*init} : FdRef{ended};
+  // A child of ours: nobody else can have its pid before we have waited for it.
+  Fd const init{static_cast<int>(::syscall(SYS_pidfd_open, s.state.init.pid, 0))};
+  if (!init) return Error::system(errno, "process {}", s.state.init.pid);
+  FdRef const pidfd{init};
   Fd master;
   if (!s.reports.descriptors.empty()) master = std::move(s.reports.descriptors[0]);
   int signals = 0;

@@ -4,9 +4,11 @@
 //   init   the future pid 1, already in the guest's namespaces; waits, then seals the tree
 // init takes its own mount namespace last: everything the outer mounted is locked for it.
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -77,49 +79,78 @@ int open_ns(int pid, const char* kind) {
   return must(openat(kProcFd, path, O_RDONLY | O_CLOEXEC), "open namespace", kind);
 }
 
-// What the small helper process makes: detached mounts of file systems that belong to a pid or
-// network namespace. It shares memory and descriptors with the outer, so it costs no copies.
+// Detached mounts of file systems that belong to a pid or network namespace.
 struct NamespacedMounts {
-  int pid_ns_init;  // pidfd of the guest's init
+  int init;  // its pid
+  int pidfd;
   bool want_sys;
-  int net_ns;  // whose devices /sys shows; -1: the helper's own
+  int net_ns;  // whose devices /sys shows; -1: those of a new one, soon gone, that has none
   int proc;
   int sys;
   int error;
 };
 
-int make_fs(const char* type, unsigned attr) {
+// -1 when it fails. The first file system may be told a pid namespace other than our own.
+int make_fs(const char* type, unsigned attr, int pid_ns = -1) {
   int const fs = fsopen(type);
   if (fs < 0) return -1;
-  if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type) < 0) return -1;
-  if (fsconfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) < 0) return -1;
-  int const mount = fsmount(fs, attr);
+  int mount = -1;
+  if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type) == 0 &&
+      (pid_ns < 0 || fsconfig(fs, FSCONFIG_SET_FD, "pidns", nullptr, pid_ns) == 0) &&
+      fsconfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) == 0)
+    mount = fsmount(fs, attr);
+  int const err = errno;
   close(fs);
+  errno = err;
   return mount;
 }
 
-int make_namespaced(void* argument) {
+constexpr unsigned kNamespacedAttr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+void make_sys(NamespacedMounts& want) {
+  if (want.net_ns < 0 || setns(want.net_ns, CLONE_NEWNET) == 0)
+    want.sys = make_fs("sysfs", kNamespacedAttr | MOUNT_ATTR_RDONLY);
+  if (want.sys < 0) want.error = errno;
+}
+
+int make_inside(void* argument) {
   auto* want = static_cast<NamespacedMounts*>(argument);
-  constexpr unsigned kAttr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  want->proc = make_fs("proc", kAttr);
+  want->proc = make_fs("proc", kNamespacedAttr);
   if (want->proc < 0) want->error = errno;
-  if (want->want_sys && want->error == 0) {
-    if (want->net_ns < 0 || setns(want->net_ns, CLONE_NEWNET) == 0)
-      want->sys = make_fs("sysfs", kAttr | MOUNT_ATTR_RDONLY);
-    if (want->sys < 0) want->error = errno;
-  }
+  if (want->want_sys && want->error == 0) make_sys(*want);
   return 0;
 }
 
-void make_namespaced_mounts(NamespacedMounts& want) {
+// From Linux 6.17 on proc is told whose processes it shows, and a visit to the network namespace is
+// all that sysfs needs.
+bool make_from_here(NamespacedMounts& want) {
+  if (want.want_sys && want.net_ns < 0) return false;
+  int const pid_ns = open_ns(want.init, "pid");
+  want.proc = make_fs("proc", kNamespacedAttr, pid_ns);
+  close(pid_ns);
+  if (want.proc < 0) return false;
+  if (!want.want_sys) return true;
+  int const home = must(openat(kProcFd, "self/ns/net", O_RDONLY | O_CLOEXEC), "mount sysfs");
+  make_sys(want);
+  must(setns(home, CLONE_NEWNET), "mount sysfs", "leave the guest's network");
+  close(home);
+  return true;
+}
+
+// Before that proc shows the processes of who mounts it: of a small process inside, which shares
+// memory and descriptors with this one and so costs no copies.
+void make_by_helper(NamespacedMounts& want) {
   alignas(16) static char stack[16384];
-  must(setns(want.pid_ns_init, CLONE_NEWPID), "enter the guest's pid namespace");
-  // The host's own would show all its devices; in a new one, soon gone, there are none.
+  must(setns(want.pidfd, CLONE_NEWPID), "enter the guest's pid namespace");
   int const net = want.want_sys && want.net_ns < 0 ? CLONE_NEWNET : 0;
-  int const pid = clone(make_namespaced, stack + sizeof stack,
+  int const pid = clone(make_inside, stack + sizeof stack,
                         CLONE_VM | CLONE_VFORK | CLONE_FILES | net | SIGCHLD, &want);
   must(pid, "mount proc", "clone");
   waitpid(pid, nullptr, 0);
+}
+
+void make_namespaced_mounts(NamespacedMounts& want) {
+  if (!make_from_here(want)) make_by_helper(want);
   if (want.error != 0) fail("mount proc and sysfs", "", want.error);
 }
 
@@ -176,9 +207,20 @@ void open_console(const Header& header) {
     must(dup2(slave, fd), "console", "dup2");
 }
 
+// Without it a guest could not speak to itself.
+void raise_loopback() {
+  ifreq request{};
+  strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP;
+  int const fd = must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), "loopback", "socket");
+  must(ioctl(fd, SIOCSIFFLAGS, &request), "loopback", "up");
+  close(fd);
+}
+
 [[noreturn]] void be_init(Plan& plan, int gate, const char* host, const char* domain,
                           const char* cwd) {
   join_v1(*plan.header);
+  if ((plan.header->flags & kNetNs) != 0) raise_loopback();
   char byte = 0;
   if (read(gate, &byte, 1) != 1) fail("wait for the tree", "the builder went away", ECANCELED);
   close_descriptors(-1);
@@ -334,7 +376,7 @@ void start(Plan& plan) {
   }
   report(Report::Kind::Init, init.pid, "init", "");
 
-  NamespacedMounts want{init.pidfd, (header.flags & kSysfs) != 0, net_ns, -1, -1, 0};
+  NamespacedMounts want{init.pid, init.pidfd, (header.flags & kSysfs) != 0, net_ns, -1, -1, 0};
   if (want.want_sys && (header.flags & kNetNs) != 0) want.net_ns = open_ns(init.pid, "net");
   make_namespaced_mounts(want);
 

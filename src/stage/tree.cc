@@ -24,8 +24,7 @@ struct Op {
 
 struct Ctx : OpContext {
   unsigned base;
-  int empty = -1;  // the first mask of a directory, cloned for the others
-  int null = -1;   // /dev/null
+  const char* empty = nullptr;  // the first mask of a directory, bound over the others
   // The directory of the last entry stays open for the next.
   const char* parent = nullptr;  // its path, in the plan
   std::size_t parent_length = 0;
@@ -164,40 +163,24 @@ int do_entry(Ctx& ctx, const Op& op) {
   return fchownat(dir, name, ctx.base, ctx.base, AT_SYMLINK_NOFOLLOW);
 }
 
-// Nothing at all over a directory: one file system for all masks of a guest.
-int mask_directory(Ctx& ctx, int at) {
-  if (ctx.empty < 0) {
-    char options[] = "mode=555,size=4k,nr_inodes=2";
-    ctx.empty =
-        new_mount("tmpfs", "tmpfs", options, kLocked | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC);
-    return ctx.empty < 0 ? -1 : move_mount(ctx.empty, at);
-  }
-  int const mount = open_tree(ctx.empty, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-  if (mount < 0) return -1;
-  int const done = move_mount(mount, at);
-  close(mount);
-  return done;
-}
-
-int mask_file(Ctx& ctx, int at) {
-  // The node itself, not what a hostile tree calls so: the mount over /dev is already ours.
-  if (ctx.null < 0) ctx.null = open_in(ctx.root, "/dev/null", O_PATH, RESOLVE_NO_SYMLINKS);
-  if (ctx.null < 0) return -1;
-  int const mount = open_tree(ctx.null, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-  if (mount < 0) return -1;
-  int const done = move_mount(mount, at);
-  close(mount);
-  return done;
+// Relative to the new root, by the plain mount(2): a start makes some twenty of them, and this is
+// one call instead of four. No name in these paths is the tree's own: /proc, /sys and /dev are
+// ours by now.
+int mask_directory(Ctx& ctx, const char* path) {
+  // One file system for all masks of a guest.
+  if (ctx.empty != nullptr) return mount(ctx.empty, path, nullptr, MS_BIND, nullptr);
+  ctx.empty = path;
+  return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+               "mode=555,size=4k,nr_inodes=2");
 }
 
 int do_mask(Ctx& ctx, const Op& op) {
-  int const at = open_in(ctx.root, op.a, O_PATH, RESOLVE_NO_SYMLINKS);
-  if (at < 0) return errno == ENOENT ? 0 : -1;
+  const char* path = op.a + 1;
   struct stat st {};
-  int done = fstat(at, &st);
-  if (done == 0) done = S_ISDIR(st.st_mode) ? mask_directory(ctx, at) : mask_file(ctx, at);
-  close(at);
-  return done;
+  if (fstatat(ctx.root, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT ? 0 : -1;
+  if (fchdir(ctx.root) < 0) return -1;
+  return S_ISDIR(st.st_mode) ? mask_directory(ctx, path)
+                             : mount("dev/null", path, nullptr, MS_BIND, nullptr);
 }
 
 // A part of the guest's tree with all that is mounted below it, as a detached mount.
@@ -260,8 +243,6 @@ void apply_ops(Plan& plan, std::uint32_t count, const OpContext& context) {
     if (!op.optional()) fail(mounts ? "mount" : "prepare", op.a, err);
     report(Report::Kind::Warning, err, mounts ? "mount" : "prepare", op.a);
   }
-  close(ctx.empty);
-  close(ctx.null);
   forget_parent(ctx);
   umask(mask);
 }

@@ -2,8 +2,10 @@
 #include "sys/cgroup.h"
 
 #include <dirent.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +27,7 @@ namespace {
 constexpr std::string_view kScopePrefix = "vserver-";
 constexpr std::string_view kScopeSuffix = ".scope";
 constexpr const char* kContext = "/context";
+constexpr const char* kUnifiedMount = "/sys/fs/cgroup";
 // Options of a v1 mount that are no controller (cgroups(7)).
 constexpr std::array<std::string_view, 9> kMountOptions{
     "rw",           "ro",   "xattr", "noprefix", "clone_children", "cpuset_v2_mode",
@@ -88,8 +91,9 @@ bool is_delegated(std::string_view controller) {
 // Every controller the parent has goes down to its children; one that the host keeps busy
 // elsewhere (realtime CPU, v1 use) is left out and seen by reading cgroup.controllers below.
 Status enable_controllers(const std::string& path) {
-  std::string const control = path + "/cgroup.subtree_control";
   auto const there = VS_TRY(read_file(path + "/cgroup.controllers"));
+  if (there.empty()) return {};
+  std::string const control = path + "/cgroup.subtree_control";
   auto const on = VS_TRY(read_file(control));
   auto const enabled = split_words(on);
   std::string all;
@@ -138,8 +142,21 @@ Status remove_cgroup_tree(const std::string& path) {
 
 Result<CgroupHost> CgroupHost::find() {
   static std::optional<CgroupHost> found;  // asked for each guest of a list; it does not change
+  if (!found) found = only_unified();
   if (!found) found = VS_TRY(parse(VS_TRY(read_file("/proc/self/mountinfo", 8U << 20U))));
   return *found;
+}
+
+// Where no other hierarchy exists, and cgroup2 is in its usual place, there is no need to read the
+// list of all mounts, which is long on a host with many guests.
+std::optional<CgroupHost> CgroupHost::only_unified() {
+  struct statfs fs {};
+  if (::statfs(kUnifiedMount, &fs) != 0 || fs.f_type != CGROUP2_SUPER_MAGIC) return std::nullopt;
+  auto const own = read_file("/proc/self/cgroup");  // a line for each hierarchy
+  if (!own || split_lines(*own).size() != 1) return std::nullopt;
+  CgroupHost host;
+  host.v2_ = kUnifiedMount;
+  return host;
 }
 
 Result<CgroupHost> CgroupHost::parse(const std::string& mountinfo) {
@@ -273,6 +290,7 @@ Status ContextCgroup::delegate(std::uint32_t owner) {
 }
 
 Status ContextCgroup::remove() {
+  VS_TRY(remove_cgroup_tree(guest_path()));
   VS_TRY(remove_cgroup_tree(v2_path()));
   for (auto const& hierarchy : host_.v1())
     VS_TRY(remove_cgroup_tree(fmt::format("{}/{}", hierarchy.mount, dir_)));

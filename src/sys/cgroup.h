@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class CgroupHost {
   [[nodiscard]] bool is_v1(std::string_view controller) const;
 
  private:
+  static std::optional<CgroupHost> only_unified();
+
   std::string v2_;
   std::vector<V1> v1_;
 };

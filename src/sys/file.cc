@@ -63,15 +63,13 @@ Result<Fd> open_path(const std::string& path, int flags, unsigned mode) {
 }
 
 Result<std::string> read_all(FdRef fd, std::size_t max) {
+  std::array<char, 16384> piece;  // not cleared
   std::string out;
   for (;;) {
-    std::size_t const used = out.size();
-    std::size_t const want = used == 0 ? 4096 : used;  // sizes in /proc are lies: grow
-    out.resize(used + want);
-    auto const n = retry_eintr([&] { return ::read(fd.get(), out.data() + used, want); });
+    auto const n = retry_eintr([&] { return ::read(fd.get(), piece.data(), piece.size()); });
     if (n < 0) return Error::system(errno, "read");
-    out.resize(used + static_cast<std::size_t>(n));
     if (n == 0) break;
+    out.append(piece.data(), static_cast<std::size_t>(n));
     if (out.size() > max) return Error::system(EFBIG, "read");
   }
   if (out.find('\0') != std::string::npos) return Error::system(EILSEQ, "read");
@@ -111,8 +109,15 @@ Status write_knob(const std::string& path, std::string_view text) {
 Status replace_file_at(FdRef dir, const std::string& name, std::string_view content, unsigned mode,
                        bool durable) {
   std::string const temp = fmt::format(".{}.{}~", name, ::getpid());
-  ::unlinkat(dir.get(), temp.c_str(), 0);  // left by a killed process that had our pid
-  Fd const fd = VS_TRY(open_at(dir, temp, O_WRONLY | O_CREAT | O_EXCL, Resolve::Beneath, mode));
+  auto const create = [&] {
+    return open_at(dir, temp, O_WRONLY | O_CREAT | O_EXCL, Resolve::Beneath, mode);
+  };
+  auto made = create();
+  if (!made && made.error().sys() == EEXIST) {  // left by a killed process that had our pid
+    ::unlinkat(dir.get(), temp.c_str(), 0);
+    made = create();
+  }
+  Fd const fd = VS_TRY(std::move(made));
   ScopeExit remove_temp{[&]() noexcept { ::unlinkat(dir.get(), temp.c_str(), 0); }};
   VS_TRY(write_all(fd, content, name));
   if (durable && ::fsync(fd.get()) != 0) return Error::system(errno, "fsync {}", name);
