@@ -156,6 +156,7 @@ class Rig:
         for stray in self.strays:
             if stray.exists():
                 os.rmdir(stray)
+        self.run("umount", str(self.run_dir / "no-network"), check=False)  # kept for all guests
         shutil.rmtree(self.work, ignore_errors=True)
         for path in (self.run_dir, f"{self.run_dir}-crun", f"{self.run_dir}-runc"):
             shutil.rmtree(path, ignore_errors=True)

@@ -4,6 +4,7 @@
 
 #include "build/build.h"
 #include "cmd/commands.h"
+#include "guest/empty_net.h"
 #include "guest/guard.h"
 
 namespace vs {
@@ -31,7 +32,9 @@ Result<int> run_repair(const Parsed& args) {
     return Error::make(Errc::Usage, "--all and names of guests exclude each other");
   sweep_leftovers("");
   int status = 0;
-  for (auto const& guest : VS_TRY(known_runs())) {
+  auto const runs = VS_TRY(known_runs());
+  if (runs.empty()) drop_empty_network();
+  for (auto const& guest : runs) {
     auto const done = repair(guest);
     if (!done && status == 0) status = report_error(done.error());
   }

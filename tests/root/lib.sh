@@ -23,7 +23,7 @@ clean_up() {
   # Nothing of a run stays in force: neither cgroups nor pinned programs.
   find /sys/fs/cgroup -depth -type d -path "*/$VSERVER_SLICE*" -exec rmdir {} + 2>/dev/null
   rm -rf "/sys/fs/bpf/${VSERVER_SLICE%.slice}" 2>/dev/null
-  umount "$VSERVER_RUNDIR/bpf" 2>/dev/null
+  umount "$VSERVER_RUNDIR/bpf" "$VSERVER_RUNDIR/no-network" 2>/dev/null
   rm -rf --one-file-system "$work" "$VSERVER_RUNDIR"
 }
 trap clean_up EXIT
