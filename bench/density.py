@@ -10,6 +10,7 @@ from cases import BASE, have, lxc_config
 from rig import Rig
 from run import Row, Worker, interleave
 
+LIST_FEW = "vserver list, of a tenth"
 KEPT = ("Slab", "PageTables", "KernelStack", "Percpu", "AnonPages")
 
 
@@ -41,7 +42,7 @@ def vserver_fleet(rig: Rig, count: int) -> Fleet:
 
     def rows(verb):
         return [Row(n, [rig.vserver, "--silent", n, verb], view="unified") for n in names]
-    return Fleet("vserver", rows("start"), rows("stop"), [str(rig.bin / "vserver-stat")])
+    return Fleet("vserver", rows("start"), rows("stop"), [rig.vserver, "list", "--running"])
 
 
 def crun_fleet(rig: Rig, count: int) -> Fleet:
@@ -104,6 +105,20 @@ def start_fleet(fleet: Fleet, env: dict[str, str]) -> dict:
             "kib": {kind: (after[kind] - before[kind]) / len(times) for kind in KEPT}}
 
 
+def list_rows(rig: Rig, fleets: list[Fleet]) -> list[Row]:
+    """Like for like: what runs and since when; and beside it our list of what each guest uses."""
+    rows = [Row(f"{f.name} list", f.list_argv, "crun list", "unified") for f in fleets if f.list_argv]
+    few = rig.work / "conf-few"
+    few.mkdir()
+    for name in rig.guests[:len(rig.guests) // 10]:
+        (few / name).symlink_to(rig.work / "conf" / name)
+    return rows + [
+        Row(LIST_FEW, [rig.vserver, "list", "--running"], "crun list", "unified",
+            env={"VSERVER_CONFDIR": str(few)}),
+        Row("vserver-stat", [str(rig.bin / "vserver-stat")], "crun list", "unified",
+            note="with use of resources")]
+
+
 def guard_pss(rig: Rig) -> int:
     values = []
     for state in (rig.run_dir / "guests").glob("*/state"):
@@ -127,9 +142,7 @@ def measure(rig: Rig, quick: bool) -> dict:
             started.append(fleet)
             out["density"].append(start_fleet(fleet, rig.env))
         out["guard_pss_kib"] = guard_pss(rig)
-        lists = [Row(f"{f.name} list", f.list_argv, "crun list", "unified")
-                 for f in fleets if f.list_argv]
-        out["rows"], out["left_out"] = interleave(lists, 3 if quick else 15, rig.env)
+        out["rows"], out["left_out"] = interleave(list_rows(rig, fleets), 3 if quick else 15, rig.env)
     finally:
         for fleet in started:
             worker = Worker("unified", fleet.stop, rig.env)

@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from density import LIST_FEW
+
 KEPT = ("Slab", "PageTables", "KernelStack", "Percpu", "AnonPages")
 TITLES = {
     "start": "Start, /bin/true, stop",
@@ -25,6 +27,7 @@ GOALS = (
     ("with v1 controllers, against a floor that joins them", "start-v1", "vserver run, v1", 1.3),
     ("exec", "exec", "vserver exec", 1.5),
 )
+GROWTH_GOAL = 1.1
 LIST_GOAL = 1 / 3  # of crun's, with a thousand guests
 GUARD_KIB = 100
 
@@ -93,6 +96,10 @@ def density_goals(result: dict) -> list[list[str]]:
         ratio = rows["vserver list"]["cpu_ms"] / rows["crun list"]["cpu_ms"]
         out.append(["list of a thousand guests, against crun's", f"{LIST_GOAL:.2f}", f"{ratio:.2f}",
                     verdict(ratio, LIST_GOAL)])
+    if "vserver list" in rows and LIST_FEW in rows:
+        growth = rows["vserver list"]["cpu_ms"] / rows[LIST_FEW]["cpu_ms"] / 10
+        out.append(["time of a list per guest, a thousand against a hundred", str(GROWTH_GOAL),
+                    f"{growth:.2f}", verdict(growth, GROWTH_GOAL)])
     guard = result["guard_pss_kib"]
     out.append(["memory of a guard, KiB", str(GUARD_KIB), str(guard), verdict(guard, GUARD_KIB)])
     return out

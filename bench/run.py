@@ -23,6 +23,7 @@ class Row:
     before: list[str] = field(default_factory=list)  # run before each round, not timed
     after: list[str] = field(default_factory=list)
     note: str = ""
+    env: dict[str, str] = field(default_factory=dict)  # beside the rig's
 
 
 @dataclass
@@ -99,7 +100,7 @@ class Worker:
             row = rows[int(word)]
             if row.before:
                 run_once(row.before, env)
-            code, sample = run_once(row.argv, env)
+            code, sample = run_once(row.argv, {**env, **row.env})
             if row.after:
                 run_once(row.after, env)
             os.write(answer, f"{code} {sample.wall_ms} {sample.cpu_ms}".ljust(64).encode())

@@ -8,6 +8,7 @@
 #include "cmd/commands.h"
 #include "guest/config.h"
 #include "guest/net_tools.h"
+#include "sys/cgroup.h"
 
 namespace vs {
 
@@ -28,12 +29,18 @@ std::string uptime_text(std::int64_t seconds) {
   return days > 0 ? fmt::format("{} days, {}", days, clock) : clock;
 }
 
-JsonObject to_json(const GuestStatus& status) {
+JsonObject to_json(const GuestBrief& brief) {
   JsonObject out;
-  out.add("name", status.name).add("running", status.running);
+  out.add("name", brief.name).add("running", brief.running);
+  if (!brief.running) return out;
+  out.add("xid", brief.xid).add("uptime", brief.uptime_s).add("stopping", brief.stopping);
+  return out;
+}
+
+JsonObject to_json(const GuestStatus& status) {
+  auto out = to_json(static_cast<const GuestBrief&>(status));
   if (!status.running) return out;
-  out.add("xid", status.xid).add("processes", status.processes).add("uptime", status.uptime_s);
-  out.add("guarded", status.guarded).add("ready", status.ready).add("stopping", status.stopping);
+  out.add("processes", status.processes).add("guarded", status.guarded).add("ready", status.ready);
   return out;
 }
 
@@ -73,16 +80,17 @@ Result<int> run_running(const Parsed& args) {
 }
 
 Result<int> run_list(const Parsed& args) {
-  Table table{{{"NAME"}, {"STATE"}, {"XID", true}, {"PROCESSES", true}, {"UPTIME", true}}};
+  Table table{{{"NAME"}, {"STATE"}, {"XID", true}, {"UPTIME", true}}};
   JsonArray json;
   int code = 0;
+  auto slice = ContextSlice::open(VS_TRY(CgroupHost::find()));
   for (auto const& name : VS_TRY(list_guests())) {
-    auto const known = guest_status(name);
+    auto const known = guest_brief(name, slice);
     if (!known) {  // the others are shown all the same
       code = report_error(known.error());
       continue;
     }
-    GuestStatus const& status = *known;
+    GuestBrief const& status = *known;
     if (args.has("running") && !status.running) continue;
     if (args.has("stopped") && status.running) continue;
     if (args.has("json")) {
@@ -90,7 +98,7 @@ Result<int> run_list(const Parsed& args) {
     } else if (args.has("quiet")) {
       fmt::print("{}\n", name);
     } else if (status.running) {
-      table.add_row({name, "running", std::to_string(status.xid), std::to_string(status.processes),
+      table.add_row({name, status.stopping ? "stopping" : "running", std::to_string(status.xid),
                      uptime_text(status.uptime_s)});
     } else {
       table.add_row({name, "stopped"});

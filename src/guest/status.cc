@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "base/text.h"
 #include "guest/context.h"
 #include "guest/paths.h"
@@ -18,21 +20,38 @@ std::string display_name(const std::string& guest) {
   return name.empty() ? guest : printable(name);
 }
 
-Result<GuestStatus> guest_status(const std::string& name) {
-  GuestStatus out;
+namespace {
+
+GuestBrief brief_of(const std::string& name, const std::optional<RunState>& state, bool running) {
+  GuestBrief out;
   out.name = name;
+  out.running = running;
+  if (!state) return out;
+  out.xid = state->xid;
+  if (!running) return out;
+  out.stopping = state->phase == Phase::Stopping;
+  out.uptime_s = ::time(nullptr) - state->started;
+  return out;
+}
+
+}  // namespace
+
+Result<GuestBrief> guest_brief(const std::string& name, ContextSlice& slice) {
+  auto const state = VS_TRY(RunDir::read_state(name));
+  return brief_of(name, state, slice.populated(name));
+}
+
+Result<GuestStatus> guest_status(const std::string& name) {
   auto const state = VS_TRY(RunDir::read_state(name));
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};
-  out.running = cgroup.populated();
-  if (state) out.xid = state->xid;
+  GuestStatus out;
+  static_cast<GuestBrief&>(out) = brief_of(name, state, cgroup.populated());
   if (!out.running) return out;
   out.processes = VS_TRY(cgroup.processes()).size();
   if (!state) return out;
   auto const guard = identify(state->guard.pid);
   out.guarded = guard && *guard == state->guard;
   out.ready = exists(run_path(name, "ready"));
-  out.stopping = state->phase == Phase::Stopping;
-  out.uptime_s = ::time(nullptr) - state->started;
   return out;
 }
 

@@ -9,22 +9,28 @@
 
 namespace vs {
 
-// What is to be seen of a guest from outside.
-struct GuestStatus {
+// What a list says of a guest: two small files are read for it.
+struct GuestBrief {
   std::string name;
   std::uint32_t xid = 0;
   bool running = false;
-  bool guarded = false;   // its vs-guard lives
-  bool ready = false;     // its init has reported readiness
   bool stopping = false;  // a stop was begun and has not ended
-  std::size_t processes = 0;
   std::int64_t uptime_s = 0;
+};
+
+// What is to be seen of a guest from outside.
+struct GuestStatus : GuestBrief {
+  bool guarded = false;  // its vs-guard lives
+  bool ready = false;    // its init has reported readiness
+  std::size_t processes = 0;
 };
 
 // What listings call a guest: the first line of its entry 'name', else its own name. A context
 // without a guest has only the former, or none.
 std::string display_name(const std::string& guest);
 
+//   slice   of ContextSlice::open, for all guests of a list
+Result<GuestBrief> guest_brief(const std::string& name, ContextSlice& slice);
 Result<GuestStatus> guest_status(const std::string& name);
 
 // Name and xid of the guest that a process of the host belongs to; xid 0 and "MAIN" for the host.

@@ -349,6 +349,25 @@ bool ContextCgroup::populated() const {
   return says_populated(read_file(guest_path() + "/cgroup.events"));
 }
 
+ContextSlice ContextSlice::open(const CgroupHost& host) {
+  ContextSlice out;
+  auto dir = open_path(fmt::format("{}/{}", host.v2(), context_slice()), O_PATH | O_DIRECTORY);
+  if (dir) out.dir_ = std::move(*dir);
+  return out;
+}
+
+bool ContextSlice::populated(const std::string& name) {
+  if (!dir_) return false;
+  for (bool const scope : {scopes_first_, !scopes_first_}) {
+    auto const group = scope ? ContextCgroup::scope_unit(name) + kContext : name;
+    auto const events = read_file_at(dir_, group + "/guest/cgroup.events", Resolve::Free);
+    if (!events) continue;
+    scopes_first_ = scope;
+    return says_populated(events);
+  }
+  return false;
+}
+
 namespace {
 
 Status collect(const std::string& path, std::vector<int>& out) {

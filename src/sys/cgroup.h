@@ -121,6 +121,19 @@ class ContextCgroup {
   std::string dir_;
 };
 
+// Which of many guests run, for lists: the slice is looked up once.
+class ContextSlice {
+ public:
+  // A slice that does not exist is no error: nothing runs in it.
+  static ContextSlice open(const CgroupHost& host);
+  // As ContextCgroup::populated().
+  [[nodiscard]] bool populated(const std::string& name);
+
+ private:
+  Fd dir_;
+  bool scopes_first_ = false;  // where the last one was found
+};
+
 // Name of the guest that a process with this path in the unified hierarchy belongs to; empty for
 // the host's own, guards among them.
 std::string guest_of_cgroup(std::string_view path);
