@@ -99,7 +99,8 @@ Status reclaim_below(ContextCgroup& cgroup, const KnobWrite& write) {
 }  // namespace
 
 Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
-  return write_all_knobs(cgroup, writes);
+  VS_TRY(write_all_knobs(cgroup, writes));
+  return cgroup.weigh();
 }
 
 Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,
@@ -114,7 +115,8 @@ Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,
   auto done = [&]() -> Status {
     for (auto const& write : writes)
       VS_TRY(reclaim_below(cgroup, write));
-    return write_all_knobs(cgroup, writes);
+    VS_TRY(write_all_knobs(cgroup, writes));
+    return cgroup.weigh();
   }();
   if (done) return undo;
   restore_knobs(cgroup, undo);
@@ -128,8 +130,9 @@ Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,
 }
 
 void restore_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> undo) {
-  if (auto back = write_all_knobs(cgroup, undo); !back)
-    warn("the old limits could not be restored: {}", back.error().message());
+  auto back = write_all_knobs(cgroup, undo);
+  if (back) back = cgroup.weigh();
+  if (!back) warn("the old limits could not be restored: {}", back.error().message());
 }
 
 namespace {

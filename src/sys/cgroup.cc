@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -294,6 +295,7 @@ Status ContextCgroup::remove() {
   VS_TRY(remove_cgroup_tree(v2_path()));
   for (auto const& hierarchy : host_.v1())
     VS_TRY(remove_cgroup_tree(fmt::format("{}/{}", hierarchy.mount, dir_)));
+  if (auto done = weigh(); !done) debug("{}", done.error().message());
   // The scope itself is systemd's, which takes it away when its last process has gone.
   std::string const scope = fmt::format("{}/{}", host_.v2(), scope_);
   for (int i = 0; in_scope() && i < 200 && vs::exists(scope); ++i)
@@ -428,6 +430,32 @@ Result<std::string> ContextCgroup::read_knob_of(std::string_view controller,
 Status ContextCgroup::write_knob_of(std::string_view controller, const std::string& knob,
                                     std::string_view text) {
   return write_knob(fmt::format("{}/{}", path_of(controller), knob), text);
+}
+
+Status ContextCgroup::weigh() const {
+  if (in_scope()) return {};
+  constexpr int kExclusive = 2;  // LOCK_EX of <sys/file.h>, whose name is one of ours
+  bool const v1 = host_.is_v1("cpu");
+  const char* const knob = v1 ? "cpu.shares" : "cpu.weight";
+  std::uint64_t const most = v1 ? 262'144 : 10'000;
+  std::uint64_t const usual = v1 ? 1024 : 100;
+  std::string const path = fmt::format("{}/{}", host_.mount_of("cpu"), context_slice());
+  auto const dir = open_path(path, O_RDONLY | O_DIRECTORY);
+  if (!dir) return {};
+  // One at a time: the last one writes what is there when it is done.
+  while (::syscall(SYS_flock, dir->get(), kExclusive) != 0) {
+    if (errno != EINTR) return Error::system(errno, "lock {}", path);
+  }
+  auto const now = read_file_at(*dir, knob, Resolve::Free);
+  if (!now) return {};  // no cpu controller
+  std::uint64_t sum = 0;
+  auto const children = VS_TRY(children_of(*dir));
+  for (std::size_t i = 0; i < children.size() && sum < most; ++i) {
+    auto const one = read_file_at(*dir, fmt::format("{}/{}", children[i], knob), Resolve::Free);
+    sum += one ? parse_decimal(trim(*one)).value_or(0) : 0;
+  }
+  auto const text = std::to_string(std::clamp(sum, usual, most));
+  return trim(*now) == text ? Status{} : write_knob(path + "/" + knob, text);
 }
 
 std::string guest_of_cgroup(std::string_view path) {

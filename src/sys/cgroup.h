@@ -107,6 +107,12 @@ class ContextCgroup {
   Result<std::string> read_knob_of(std::string_view controller, const std::string& knob) const;
   Status write_knob_of(std::string_view controller, const std::string& knob, std::string_view text);
 
+  // Makes the parent of all contexts weigh what they weigh together when processors are short: by
+  // default each guest as much as one process of the host, and not all of them. To be asked after a
+  // context came or changed its weight; remove() does it. Nothing where systemd manages the host:
+  // there slices stand beside slices, and share by CPUWeight.
+  [[nodiscard]] Status weigh() const;
+
  private:
   static Status write_own(const std::string& path);
   [[nodiscard]] bool in_scope() const {
