@@ -219,7 +219,11 @@ Status build_guest(const BuildRequest& request) {
   Build b{request, VS_TRY(RunDir::lock(request.name, 5)), draft, {}};
   if (is_running(request.name))
     return Error::make(Errc::Busy, "build guest '{}': it is running", request.name);
-  VS_TRY(run_steps<Build>(kBuildSteps, b), "build guest '{}'", request.name);
+  auto done = run_steps<Build>(kBuildSteps, b);
+  if (!done) {
+    if (!exists(draft.conf)) b.run.forget();
+    return std::move(done).error().context(fmt::format("build guest '{}'", request.name));
+  }
   forget_context(b);
   return {};
 }

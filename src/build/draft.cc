@@ -117,10 +117,11 @@ Status finish_deleted(const std::string& name) {
 // Only with the guest's lock: whoever holds it is still at work.
 Status finish(const std::string& entry, std::string_view prefix, bool& done) {
   std::string const name = entry.substr(prefix.size());
-  auto const run = RunDir::lock(name, 0);
+  auto run = RunDir::lock(name, 0);
   if (!run) return {};
   VS_TRY(clear_run(*run));
   VS_TRY(prefix == kNew ? finish_new(name) : finish_deleted(name));
+  if (!there(fmt::format("{}/{}", Paths::get().conf, name))) run->forget();
   done = true;
   return {};
 }

@@ -173,7 +173,7 @@ Status delete_guest(const std::string& name, const OnAdvance& on_advance) {
     VS_TRY(check_mounts(d), "delete guest '{}'", name);
   }
   if (is_running(name)) VS_TRY(stop_guest(name));
-  auto const run = VS_TRY(RunDir::lock(name, 30));
+  auto run = VS_TRY(RunDir::lock(name, 30));
   if (is_running(name)) return Error::make(Errc::Busy, "guest '{}' was started again", name);
   // Its processes are gone, but a stop that was interrupted leaves cgroups, addresses and its xid.
   VS_TRY(clear_run(run), "delete guest '{}'", name);
@@ -185,7 +185,9 @@ Status delete_guest(const std::string& name, const OnAdvance& on_advance) {
   }
   VS_TRY(run_steps<Delete>(kDeleteSteps, d), "delete guest '{}'", name);
   VS_TRY(remove_deleted(name, on_advance), "delete guest '{}'", name);
-  return run.clear();
+  VS_TRY(run.clear());
+  run.forget();
+  return {};
 }
 
 }  // namespace vs

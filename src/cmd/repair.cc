@@ -1,44 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include "build/build.h"
 #include "cmd/commands.h"
+#include "guest/config.h"
 #include "guest/empty_net.h"
 #include "guest/guard.h"
+#include "guest/sweep.h"
 
 namespace vs {
 
 namespace {
 
 constexpr std::array kRepairOptions{
-    Option{'a', "all", "", "Every guest of which anything runs or is left"}};
+    Option{'a', "all", "", "All guests, and what is left of others"}};
 
-Status repair(const std::string& guest) {
+// False when there was nothing to do.
+Result<bool> repair(const std::string& guest) {
   auto const done = VS_TRY(repair_guest(guest));
   for (auto const& text : done)
     fmt::print("guest '{}': {}\n", guest, text);
-  if (done.empty() && !is_silent()) fmt::print("guest '{}': nothing to repair\n", guest);
+  return !done.empty();
+}
+
+Status repair_one(const std::string& guest) {
+  bool const found = VS_TRY(repair(guest));
+  if (!found && !is_silent()) fmt::print("guest '{}': nothing to repair\n", guest);
   return {};
+}
+
+Result<int> repair_all() {
+  bool found = sweep_leftovers("");
+  auto guests = VS_TRY(known_runs());
+  if (guests.empty()) drop_empty_network();
+  for (auto& guest : VS_TRY(list_guests())) {
+    if (std::find(guests.begin(), guests.end(), guest) == guests.end())
+      guests.push_back(std::move(guest));
+  }
+  int status = 0;
+  for (auto const& guest : guests) {
+    auto const done = repair(guest);
+    if (!done) status = report_error(done.error());
+    found = found || !done || *done;
+  }
+  for (auto const& text : sweep_locks()) {
+    fmt::print("{}\n", text);
+    found = true;
+  }
+  if (!found && !is_silent()) fmt::print("nothing to repair\n");
+  return status;
 }
 
 Result<int> run_repair(const Parsed& args) {
   if (!args.has("all")) {
     if (args.operands.empty())
       return Error::make(Errc::Usage, "which guest?").hint("vserver NAME repair, or repair --all");
-    return for_each_guest(args, repair);
+    return for_each_guest(args, repair_one);
   }
   if (!args.operands.empty())
     return Error::make(Errc::Usage, "--all and names of guests exclude each other");
-  sweep_leftovers("");
-  int status = 0;
-  auto const runs = VS_TRY(known_runs());
-  if (runs.empty()) drop_empty_network();
-  for (auto const& guest : runs) {
-    auto const done = repair(guest);
-    if (!done && status == 0) status = report_error(done.error());
-  }
-  return status;
+  return repair_all();
 }
 
 }  // namespace

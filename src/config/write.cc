@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "config/write.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <optional>
 
+#include "base/log.h"
 #include "base/scope_exit.h"
+#include "base/test_seam.h"
 #include "base/text.h"
 #include "config/keys.h"
 #include "config/syntax.h"
@@ -152,8 +157,53 @@ Status unset_entry(const std::string& dir, const std::string& path) {
     if (errno == ENOENT) return {};
     return Error::system(errno, "unset '{}'", path);
   }
-  VS_TRY(remove_tree_at(*below, gone), "unset '{}'", path);
+  auto done = test_seam("unset-rest");
+  if (done) done = remove_tree_at(*below, gone);
+  // It is unset; sweep_entries tries again.
+  if (!done) warn("unset '{}': {}", path, done.error().message());
   return {};
+}
+
+namespace {
+
+// The entry of ".ENTRY.PID~" (as replace_file_at and unset_entry call what they work on), when the
+// process is gone.
+std::optional<std::string> abandoned(std::string_view name) {
+  if (!name.starts_with('.') || !name.ends_with('~')) return std::nullopt;
+  auto const dot = name.rfind('.');
+  if (dot < 2) return std::nullopt;
+  auto const pid = parse_decimal(name.substr(dot + 1, name.size() - dot - 2));
+  if (!pid || *pid == 0 || *pid > 4194304) return std::nullopt;
+  bool const lives = ::kill(static_cast<pid_t>(*pid), 0) == 0 || errno != ESRCH;
+  if (lives && static_cast<pid_t>(*pid) != ::getpid()) return std::nullopt;
+  return std::string{name.substr(1, dot - 1)};
+}
+
+Status sweep_below(FdRef dir, const std::string& prefix, int depth, std::vector<std::string>& out) {
+  for (auto const& [name, type] : VS_TRY(read_entries(dir))) {
+    if (auto const entry = abandoned(name)) {
+      VS_TRY(remove_tree_at(dir, name));
+      out.push_back(prefix + *entry);
+    } else if (type == DT_DIR && depth > 0) {
+      Fd const below =
+          VS_TRY(open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath));
+      VS_TRY(sweep_below(below, prefix + name + "/", depth - 1, out));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> sweep_entries(const std::string& dir) {
+  constexpr int kDeepest = 8;
+  std::vector<std::string> out;
+  auto const root = open_path(dir, O_RDONLY | O_DIRECTORY);
+  if (!root)
+    return root.error().sys() == ENOENT ? Result<std::vector<std::string>>{out}
+                                        : Error{root.error()};
+  VS_TRY(sweep_below(*root, "", kDeepest, out));
+  return out;
 }
 
 }  // namespace vs

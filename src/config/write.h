@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -19,5 +20,9 @@ Status set_entry(const std::string& dir, const std::string& path, std::string_vi
 // Removes DIR/PATH, an entry or a directory of entries such as interfaces/0. No reader sees half of
 // it. Nothing there is success. Links such as vdir are refused: they are more than a value.
 Status unset_entry(const std::string& dir, const std::string& path);
+
+// Takes away what a command left below DIR that was killed while it did one of the two: names that
+// no reader looks at. Gives the entries they were for; the old or the new value of those holds.
+Result<std::vector<std::string>> sweep_entries(const std::string& dir);
 
 }  // namespace vs

@@ -11,6 +11,7 @@
 #include "guest/limits.h"
 #include "guest/paths.h"
 #include "guest/state.h"
+#include "guest/sweep.h"
 #include "limit/apply.h"
 #include "sys/file.h"
 
@@ -179,6 +180,8 @@ Status change_limits(const std::string& guest, std::span<const WantedLimit> want
     }
   }
   if (where == Where::Now) return {};
+  for (auto const& what : VS_TRY(sweep_changes(run)))
+    warn("guest '{}': {}", guest, what);
   auto written = write_entries(guest, wanted);
   if (!written && running) restore_knobs(running->cgroup, undo);
   return written;

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "config/tree.h"
 #include "config/write.h"
 #include "guest/config.h"
 #include "guest/paths.h"
 #include "guest/state.h"
+#include "guest/sweep.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -19,6 +21,8 @@ Status change_entry(const std::string& name, const std::string& path,
   if (!exists(dir + "/vdir"))
     return Error::make(Errc::NotFound, "guest '{}' does not exist (looked for {}/vdir)", name, dir);
   auto const lock = VS_TRY(RunDir::lock(name, 30));
+  for (auto const& what : VS_TRY(sweep_changes(lock)))
+    warn("guest '{}': {}", name, what);
   Tree const before = VS_TRY(read_tree(dir));
   Tree const defaults = VS_TRY(read_defaults());
   Tree after = before;

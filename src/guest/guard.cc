@@ -22,6 +22,7 @@
 #include "guest/paths.h"
 #include "guest/start.h"
 #include "guest/stop.h"
+#include "guest/sweep.h"
 #include "guest/units.h"
 #include "sys/file.h"
 
@@ -317,8 +318,8 @@ Result<std::string> renew_guard(const ProcessId& guard) {
 }  // namespace
 
 Result<std::vector<std::string>> repair_guest(const std::string& name) {
-  std::vector<std::string> done;
   RunDir run = VS_TRY(RunDir::lock(name, 30));
+  std::vector<std::string> done = VS_TRY(sweep_changes(run));
   auto state = VS_TRY(run.read());
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), name};
   bool const guarded = state && lives(state->guard);

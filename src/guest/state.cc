@@ -202,6 +202,16 @@ Status RunDir::clear() const {
   return remove_tree_at(*dir, name_);
 }
 
+void RunDir::forget() noexcept {
+  std::string const locks = Paths::get().run + "/lock/";
+  startup_.reset();
+  for (auto const& path : {startup_lock_path(name_), locks + ".start-" + name_}) {
+    if (auto done = remove_lock_file(path); !done) debug("{}", done.error().message());
+  }
+  ::unlink((locks + name_).c_str());
+  lock_.reset();
+}
+
 namespace {
 
 std::string claim_path(std::uint32_t xid) {

@@ -61,6 +61,8 @@ class RunDir {
   Status write(const RunState& state) const;
   // Removes the state and all else that was kept for the run.
   Status clear() const;
+  // Removes the lock files of a guest that is no more. Nothing of it may be touched afterwards.
+  void forget() noexcept;
   // Keeps the lock for the program that this process becomes or starts.
   [[nodiscard]] const Fd& lock_fd() const noexcept { return lock_; }
   [[nodiscard]] const std::string& name() const noexcept { return name_; }

@@ -210,6 +210,13 @@ Result<Fd> poll_lock(Result<Fd> (*lock)(const std::string&), const std::string& 
   return Error::make(Errc::Busy, "another command holds {} since {} s", path, timeout_s);
 }
 
+// A lock on a file that was removed meanwhile keeps nobody out.
+Result<bool> is_removed(FdRef fd, const std::string& path) {
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return Error::system(errno, "stat {}", path);
+  return st.st_nlink == 0;
+}
+
 Result<Fd> try_lock_shared(const std::string& path) {
   auto opened = open_path(path, O_RDONLY | O_NOFOLLOW);
   if (!opened && opened.error().sys() == ENOENT)
@@ -219,16 +226,28 @@ Result<Fd> try_lock_shared(const std::string& path) {
   if (::fstat(fd.get(), &st) != 0) return Error::system(errno, "stat {}", path);
   if (st.st_uid != ::geteuid())
     return Error::system(EPERM, "{} belongs to uid {}", path, st.st_uid);
-  if (!VS_TRY(set_lock(fd, path, F_RDLCK))) return Fd{};
+  if (!VS_TRY(set_lock(fd, path, F_RDLCK)) || VS_TRY(is_removed(fd, path))) return Fd{};
   return fd;
 }
 
 }  // namespace
 
 Result<Fd> try_lock_file(const std::string& path) {
-  Fd fd = VS_TRY(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
-  if (!VS_TRY(set_lock(fd, path, F_WRLCK))) return Fd{};
-  return fd;
+  for (;;) {
+    Fd fd = VS_TRY(open_path(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0644));
+    if (!VS_TRY(set_lock(fd, path, F_WRLCK))) return Fd{};
+    if (!VS_TRY(is_removed(fd, path))) return fd;
+  }
+}
+
+Status remove_lock_file(const std::string& path) {
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != ::geteuid())
+    return {};
+  Fd const lock = VS_TRY(try_lock_file(path));
+  if (!lock) return Error::make(Errc::Busy, "{} is held", path);
+  if (::unlink(path.c_str()) != 0) return Error::system(errno, "remove {}", path);
+  return {};
 }
 
 Result<Fd> lock_file(const std::string& path, int timeout_s) {

@@ -76,5 +76,9 @@ Result<Fd> lock_file(const std::string& path, int timeout_s);
 // Keeps writers out, not other readers. Made when it is not there; fails with EPERM when it is not
 // root's, as anybody's may be in a directory that all may write to.
 Result<Fd> lock_file_shared(const std::string& path, int timeout_s);
+// Removes a lock file while its lock is held, so that nobody is left with a lock that others do not
+// see: the functions above do not take one that is gone. Fails with Errc::Busy when somebody holds
+// it; what is not there or not ours is left alone.
+Status remove_lock_file(const std::string& path);
 
 }  // namespace vs
