@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "sys/cgroup_walk.h"
 #include "sys/file.h"
 #include "sys/systemd.h"
 
@@ -111,33 +112,10 @@ Status enable_controllers(const std::string& path) {
   return {};
 }
 
-Status remove_dir(const std::string& path) {
-  if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
-  return Error::system(errno, "rmdir {}", path);
-}
-
-// Directories below DIR. A cgroup file system counts them as links, so a childless cgroup, which
-// nearly all are, costs no look at its dozens of files.
-Result<std::vector<std::string>> children_of(FdRef dir) {
-  constexpr nlink_t kOwn = 2;
-  struct stat st {};
-  if (::fstat(dir.get(), &st) == 0 && st.st_nlink == kOwn) return std::vector<std::string>{};
-  std::vector<std::string> out;
-  for (auto& entry : VS_TRY(read_entries(dir))) {
-    if (entry.type == DT_DIR) out.push_back(std::move(entry.name));
-  }
-  return out;
-}
-
-// cgroups made inside a delegated guest, deepest first.
-Status remove_cgroup_tree(const std::string& path) {
-  if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
-  auto dir = open_path(path, O_RDONLY | O_DIRECTORY);
-  if (!dir) return dir.error().sys() == ENOENT ? Status{} : Status{std::move(dir).error()};
-  for (auto const& name : VS_TRY(children_of(*dir)))
-    VS_TRY(remove_cgroup_tree(path + "/" + name));
-  return remove_dir(path);
-}
+// What a guest may make in its own part of the tree: enough for a system that runs containers, and
+// a bound for what the kernel keeps and for what we have to walk through.
+constexpr std::array kBounds{std::pair{"cgroup.max.depth", "64"},
+                             std::pair{"cgroup.max.descendants", "10000"}};
 
 }  // namespace
 
@@ -256,6 +234,8 @@ Status ContextCgroup::create() {
   }
   VS_TRY(make_dir(v2_path()));
   VS_TRY(make_dir(guest_path()));
+  for (auto const& [knob, value] : kBounds)
+    VS_TRY(write_knob(fmt::format("{}/{}", guest_path(), knob), value));
   for (auto const& hierarchy : host_.v1()) {
     std::vector<std::string> levels{fmt::format("{}/{}", hierarchy.mount, context_slice())};
     if (in_scope()) levels.push_back(fmt::format("{}/{}", hierarchy.mount, scope_));
@@ -320,13 +300,15 @@ Result<Fd> ContextCgroup::open_guest() const {
 
 Result<Fd> ContextCgroup::open_beside(int init_pid) const {
   constexpr std::string_view kUnified = "0::";
-  auto const text = VS_TRY(read_file(fmt::format("/proc/{}/cgroup", init_pid)));
+  auto const text = read_file(fmt::format("/proc/{}/cgroup", init_pid));
+  if (!text) return open_guest();  // longer than the kernel shows
   std::string const own = guest_path().substr(host_.v2().size());
-  for (auto const line : split_lines(text)) {
+  for (auto const line : split_lines(*text)) {
     if (!line.starts_with(kUnified)) continue;
     auto const path = line.substr(kUnified.size());
-    if (path.starts_with(own))
-      return open_path(fmt::format("{}{}", host_.v2(), path), O_RDONLY | O_DIRECTORY);
+    if (!path.starts_with(own)) continue;
+    auto dir = open_path(fmt::format("{}{}", host_.v2(), path), O_RDONLY | O_DIRECTORY);
+    if (dir) return dir;  // one that is longer than a path may be: beside the guest's first
   }
   return open_guest();
 }
@@ -370,28 +352,20 @@ bool ContextSlice::populated(const std::string& name) {
   return false;
 }
 
-namespace {
-
-Status collect(const std::string& path, std::vector<int>& out) {
-  auto const text = read_file(path + "/cgroup.procs", 16U << 20U);
-  if (!text) {
-    return text.error().sys() == ENOENT || text.error().sys() == ENODEV ? Status{}
-                                                                        : Status{text.error()};
-  }
-  for (auto const word : split_words(*text))
-    out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
-  auto const dir = open_path(path, O_RDONLY | O_DIRECTORY);
-  if (!dir) return {};
-  for (auto const& name : VS_TRY(children_of(*dir)))
-    VS_TRY(collect(path + "/" + name, out));
-  return {};
-}
-
-}  // namespace
-
 Result<std::vector<int>> ContextCgroup::processes() const {
   std::vector<int> out;
-  VS_TRY(collect(guest_path(), out));
+  auto const collect = [&](FdRef dir) -> Status {
+    auto const text = read_file_at(dir, "cgroup.procs", Resolve::Beneath, 16U << 20U);
+    // In a threaded cgroup there is nothing to read: the one above it lists its processes.
+    if (!text && text.error().sys() != ENOENT && text.error().sys() != ENODEV &&
+        text.error().sys() != EOPNOTSUPP) {
+      return Error{text.error()};
+    }
+    for (auto const word : split_words(text ? std::string_view{*text} : std::string_view{}))
+      out.push_back(static_cast<int>(parse_decimal(word).value_or(0)));
+    return {};
+  };
+  VS_TRY(walk_cgroups(guest_path(), collect, Walk::Look));
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -449,7 +423,7 @@ Status ContextCgroup::weigh() const {
   auto const now = read_file_at(*dir, knob, Resolve::Free);
   if (!now) return {};  // no cpu controller
   std::uint64_t sum = 0;
-  auto const children = VS_TRY(children_of(*dir));
+  auto const children = VS_TRY(child_cgroups(*dir));
   for (std::size_t i = 0; i < children.size() && sum < most; ++i) {
     auto const one = read_file_at(*dir, fmt::format("{}/{}", children[i], knob), Resolve::Free);
     sum += one ? parse_decimal(trim(*one)).value_or(0) : 0;
