@@ -31,6 +31,7 @@ std::string_view holder_text(const Resource& resource) {
     case Holder::UserNamespace: return "user namespace";
     case Holder::IpcNamespace: return "IPC namespace";
     case Holder::EachProcess: return "each process";
+    case Holder::Program: return "BPF program";
     case Holder::Nothing: return "not limited";
   }
   return "";

@@ -13,6 +13,7 @@
 #include "guest/state.h"
 #include "guest/sweep.h"
 #include "limit/apply.h"
+#include "limit/sockets.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -132,6 +133,7 @@ Error not_running(const std::string& guest) {
 Status change_rest(const Running& running, const LimitPlan& plan,
                    std::span<const WantedLimit> wanted, std::vector<std::string>& notes) {
   std::uint32_t const owner = running.state.userns ? running.state.xid << 16U : 0;
+  if (plan.sockets) VS_TRY(limit_sockets(running.cgroup, *plan.sockets));
   VS_TRY(apply_ipc(running.state.init.pid, plan.ipc, owner));
   if (!plan.each_process.empty()) {
     auto const pids = VS_TRY(running.cgroup.processes());

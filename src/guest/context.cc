@@ -75,11 +75,11 @@ Status set_up(const RunDir& run, const ContextWish& wish, std::uint32_t xid) {
   VS_TRY(write_config(run.name(), wish, xid));
   auto const config = VS_TRY(load_config(run.name()));
   ContextCgroup cgroup{VS_TRY(CgroupHost::find()), run.name()};
-  auto const limits = VS_TRY(plan_guest_limits(config, cgroup.host()));
-  if (!limits.refused.empty()) return Error::make(Errc::Unsupported, "{}", limits.refused[0]);
+  auto limits = VS_TRY(plan_guest_limits(config, cgroup.host()));
   VS_TRY(cgroup.create());
   VS_TRY(cgroup.enable());
-  VS_TRY(apply_knobs(cgroup, limits.writes));
+  VS_TRY(apply_plan(cgroup, limits));
+  if (!limits.refused.empty()) return Error::make(Errc::Unsupported, "{}", limits.refused[0]);
   if (limits.paused) VS_TRY(set_paused(cgroup, true));
   return {};
 }

@@ -83,7 +83,11 @@ Status make_cgroup(Start& s) {
   VS_TRY(s.cgroup.create());
   if (s.holder) VS_TRY(s.cgroup.adopt(s.holder->child.pid()));
   VS_TRY(s.cgroup.enable());
-  return apply_knobs(s.cgroup, s.limits.writes);
+  auto const known = s.limits.refused.size();
+  VS_TRY(apply_plan(s.cgroup, s.limits));
+  for (std::size_t i = known; i < s.limits.refused.size(); ++i)
+    warn("guest '{}': limit not kept: {}", s.config.name, s.limits.refused[i]);
+  return {};
 }
 
 Status confine(Start& s) {

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "limit/sockets.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -101,6 +102,15 @@ Status reclaim_below(ContextCgroup& cgroup, const KnobWrite& write) {
 Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes) {
   VS_TRY(write_all_knobs(cgroup, writes));
   return cgroup.weigh();
+}
+
+Status apply_plan(ContextCgroup& cgroup, LimitPlan& plan) {
+  VS_TRY(apply_knobs(cgroup, plan.writes));
+  if (!plan.sockets) return {};
+  auto done = limit_sockets(cgroup, *plan.sockets);
+  if (done || done.error().code() != Errc::Unsupported) return done;
+  plan.refused.push_back(done.error().message());
+  return {};
 }
 
 Result<std::vector<KnobWrite>> change_knobs(ContextCgroup& cgroup,

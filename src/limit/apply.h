@@ -15,6 +15,10 @@ namespace vs {
 // before it stays: for a cgroup that goes away on failure.
 Status apply_knobs(ContextCgroup& cgroup, std::span<const KnobWrite> writes);
 
+// All of a plan that holds for the context as a whole, before its first process. What the kernel
+// cannot do is added to plan.refused.
+Status apply_plan(ContextCgroup& cgroup, LimitPlan& plan);
+
 // The same for a guest that runs: all or nothing. Gives the writes that set back what was. A memory
 // limit below what is in use is first tried by reclaim; fails with Errc::Busy, and kills nothing,
 // when that does not get there.

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "limit/apply.h"
 #include "limit/knob.h"
+#include "limit/sockets.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -135,10 +136,35 @@ void read_process_limits(std::span<const int> pids, Reading& out) {
     out.soft = limit.soft;
     out.hard = limit.hard;
   }
+  // Of descriptors the sum says what the guest has open; the limit is each process's.
+  bool const sum = out.resource->name == "openfd";
   for (int const pid : pids) {
-    if (auto const use = use_of_process(pid, out.resource->rlimit))
-      out.current = std::max(out.current.value_or(0), *use);
+    auto const use = use_of_process(pid, out.resource->rlimit);
+    if (!use) continue;
+    out.current = sum ? out.current.value_or(0) + *use : std::max(out.current.value_or(0), *use);
   }
+}
+
+void read_nsock(const ContextCgroup& cgroup, Reading& out) {
+  auto const use = read_sockets(cgroup);
+  if (!use) return;
+  out.current = use->current;
+  out.maximum = use->maximum;
+  out.hits = use->hits;
+  out.hard = use->limit;
+}
+
+// "1: POSIX  ADVISORY  WRITE 1234 08:01:5 0 EOF", of processes that we can name.
+Number count_locks(std::span<const int> pids) {
+  auto const text = read_file("/proc/locks", 16U << 20U);
+  if (!text) return std::nullopt;
+  std::uint64_t n = 0;
+  for (auto const line : split_lines(*text)) {
+    auto const words = split_words(line);
+    auto const pid = words.size() > 4 ? parse_decimal(words[4]) : std::nullopt;
+    if (pid && std::find(pids.begin(), pids.end(), static_cast<int>(*pid)) != pids.end()) ++n;
+  }
+  return n;
 }
 
 void read_one(const ContextCgroup& cgroup, std::span<const int> pids, Reading& out) {
@@ -149,6 +175,8 @@ void read_one(const ContextCgroup& cgroup, std::span<const int> pids, Reading& o
   }
   if (name == "swap") return read_swap(cgroup, out);
   if (name == "nproc") return read_pids(cgroup, out);
+  if (name == "nsock") return read_nsock(cgroup, out);
+  if (name == "locks") out.current = count_locks(pids);
   if (name == "anon") {
     // Its limit is that of all memory.
     cgroup.host().is_v1("memory") ? read_memory_v1(cgroup, out) : read_memory_v2(cgroup, out);

@@ -62,6 +62,9 @@ void plan_one(const LimitSetting& setting, bool userns, Knobs& knobs, LimitPlan&
       want_rlimit(out.user_namespace, resource.rlimit, setting.kind, setting.value);
       return want_rlimit(out.each_process, resource.rlimit, setting.kind, setting.value);
     case Holder::IpcNamespace: return want_ipc(out.ipc, knob, setting);
+    case Holder::Program:
+      out.sockets = std::min(out.sockets.value_or(kUnlimited), setting.value);
+      return;
     case Holder::Nothing: return;
   }
 }

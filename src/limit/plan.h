@@ -53,6 +53,7 @@ struct LimitPlan {
   std::vector<ProcessLimit> each_process;    // inherited from init
   std::vector<ProcessLimit> user_namespace;  // held by its maker when it makes the namespace
   std::vector<IpcLimit> ipc;
+  std::optional<std::uint64_t> sockets;
   std::optional<int> oom_score_adj;
   bool paused = false;
   std::vector<std::string> refused;  // "rlimits/locks: why", for messages and `config check`

@@ -20,6 +20,7 @@ enum class Holder : std::uint8_t {
   UserNamespace,  // counted by the guest's user namespace: the whole guest, fixed at its start
   IpcNamespace,   // a sysctl of the guest's IPC namespace; its root can make namespaces anew
   EachProcess,    // setrlimit(2): each process on its own, not their sum
+  Program,        // a BPF program on the cgroup (limit/sockets.h): the whole guest
   Nothing,        // no mechanism of a stock kernel: refused by name
 };
 
