@@ -3,12 +3,15 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/help.h"
 #include "cmd/advance.h"
 #include "cmd/build_methods.h"
 #include "cmd/commands.h"
 #include "net/address.h"
+#include "net/host_mode.h"
+#include "net/shared_load.h"
 
 namespace vs {
 
@@ -20,8 +23,9 @@ constexpr std::array kOptions{
     Option{0, "hostname", "NAME", "Its host name; the guest's name without it"},
     Option{0, "interface", "[DEV:]IP[/PREFIX]", "An address; may be given several times"},
     Option{0, "net", "MODE",
-           "private: a network namespace of its own behind a routed link pair (default); host: the "
-           "host's"},
+           "shared: of the host's network its own addresses (default where the kernel can); "
+           "private: a "
+           "network namespace of its own behind a routed link pair; host: the host's"},
     Option{0, "packages", "A,B,...", "debootstrap: more packages than the minimal system"},
     Option{0, "netdev", "DEV", "The device of addresses that name none"},
     Option{0, "netprefix", "LENGTH", "The prefix length of addresses that name none"},
@@ -39,7 +43,7 @@ static_assert(is_option_table(kOptions));
 // [DEV:]ADDRESS[/PREFIX]; an IPv6 address has colons too, so the device ends at the first colon
 // only when what follows is an address on its own.
 Status add_interface(BuildRequest& request, std::string_view text, std::size_t index,
-                     bool has_device) {
+                     bool has_device, bool shared) {
   std::string_view dev;
   auto const colon = text.find(':');
   auto host_of = [](std::string_view t) { return t.substr(0, t.find('/')); };
@@ -47,16 +51,41 @@ Status add_interface(BuildRequest& request, std::string_view text, std::size_t i
     dev = text.substr(0, colon);
     text.remove_prefix(colon + 1);
   }
-  VS_TRY(parse_address(host_of(text)));
+  auto const address = VS_TRY(parse_address(host_of(text)));
   std::string const base = fmt::format("interfaces/{}", index);
   request.entries.emplace_back(base + "/ip", std::string{host_of(text)});
   if (auto const slash = text.find('/'); slash != std::string_view::npos)
     request.entries.emplace_back(base + "/prefix", std::string{text.substr(slash + 1)});
-  if (dev == "nodev" || (dev.empty() && !has_device)) {
-    request.entries.emplace_back(base + "/nodev", "");
-  } else if (!dev.empty()) {
-    request.entries.emplace_back(base + "/dev", std::string{dev});
+  std::optional<std::string> chosen;
+  if (!dev.empty()) {
+    if (dev != "nodev") chosen = dev;
+  } else if (has_device) {
+    return {};
+  } else if (shared) {
+    auto netlink = VS_TRY(Netlink::open());
+    chosen = VS_TRY(choose_device(netlink, address));
   }
+  request.entries.emplace_back(base + (chosen ? "/dev" : "/nodev"), chosen.value_or(""));
+  return {};
+}
+
+// A guest has its mode written down: where the host changes, the guest does not.
+Status take_network(BuildRequest& request, const Parsed& args) {
+  std::string_view mode = "shared";
+  if (auto const wanted = args.get("net")) {
+    mode = *wanted;
+    if (mode != "shared" && mode != "private" && mode != "host") {
+      return Error::make(Errc::Usage, "'{}' is not a network mode", mode)
+          .hint("modes: shared, private, host");
+    }
+  } else if (auto const can = probe_shared(); !can) {
+    mode = "private";
+    debug("the new guest's network is private: {}", can.error().message());
+  }
+  request.entries.emplace_back("net/mode", std::string{mode});
+  std::size_t index = 0;
+  for (auto const text : args.all("interface"))
+    VS_TRY(add_interface(request, text, index++, args.has("netdev"), mode == "shared"));
   return {};
 }
 
@@ -64,16 +93,7 @@ Status take_options(BuildRequest& request, const Parsed& args) {
   if (auto const xid = args.get("context")) request.xid = VS_TRY(Xid::parse(*xid));
   if (auto const name = args.get("hostname"))
     request.entries.emplace_back("uts/nodename", std::string{*name});
-  std::size_t index = 0;
-  for (auto const text : args.all("interface"))
-    VS_TRY(add_interface(request, text, index++, args.has("netdev")));
-  if (auto const mode = args.get("net")) {
-    if (*mode != "shared" && *mode != "private" && *mode != "host") {
-      return Error::make(Errc::Usage, "'{}' is not a network mode", *mode)
-          .hint("modes: shared, private, host");
-    }
-    request.entries.emplace_back("net/mode", std::string{*mode});
-  }
+  VS_TRY(take_network(request, args));
   for (auto const texts : args.all("packages")) {
     for (auto const part : split(texts, ','))
       request.packages.emplace_back(part);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "context/xid.h"
 #include "guest/paths.h"
+#include "net/shared_load.h"
 #include "net/shared_names.h"
 #include "sys/cgroup.h"
 #include "sys/file.h"
@@ -143,6 +144,11 @@ void look_at_programs(Findings& out) {
 }
 
 void look_at_network(Findings& out) {
+  auto const shared = probe_shared();
+  out.push_back({"network", "shared network", shared ? Verdict::Good : Verdict::Lost,
+                 shared ? "new guests have it"
+                        : fmt::format("new guests have net/mode private; {}",
+                                      shared.error().message())});
   auto const names = probe_names();
   out.push_back({"network", "abstract unix sockets", names ? Verdict::Good : Verdict::Lost,
                  names ? "of each guest its own"

@@ -67,6 +67,15 @@ std::string format_address(const Address& address) {
   return fmt::format("{}/{}", format_host(address), address.prefix);
 }
 
+bool is_in(const Address& address, const Address& network) {
+  if (address.family != network.family) return false;
+  for (unsigned bit = 0; bit < network.prefix; ++bit) {
+    unsigned const mask = 0x80U >> (bit % 8);
+    if (((address.bytes[bit / 8] ^ network.bytes[bit / 8]) & mask) != 0) return false;
+  }
+  return true;
+}
+
 std::optional<Address> broadcast_of(const Address& address) {
   if (address.family != AF_INET || address.prefix > 30) return std::nullopt;
   Address result = address;

@@ -24,6 +24,9 @@ std::string format_host(const Address& address);
 // "10.0.0.3/24"
 std::string format_address(const Address& address);
 
+// Is it in the other's network, as far as that one's prefix goes?
+bool is_in(const Address& address, const Address& network);
+
 // The highest address of an IPv4 network; none for IPv6 and for networks of one or two addresses.
 std::optional<Address> broadcast_of(const Address& address);
 

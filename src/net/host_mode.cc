@@ -2,8 +2,10 @@
 #include "net/host_mode.h"
 
 #include <errno.h>
+#include <net/if.h>
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -84,6 +86,17 @@ Result<std::vector<AddedAddress>> add_host_addresses(Netlink& netlink,
   }
   undo.release();
   return added;
+}
+
+Result<std::optional<std::string>> choose_device(Netlink& netlink, const Address& address) {
+  std::optional<std::string> chosen = "lo";
+  for (auto const& one : VS_TRY(netlink.addresses())) {
+    if (one.address.same_host(address)) return std::optional<std::string>{};
+    std::array<char, IF_NAMESIZE> name{};
+    if (one.global && is_in(address, one.address) && ::if_indextoname(one.link, name.data()))
+      chosen = name.data();
+  }
+  return chosen;
 }
 
 void remove_host_addresses(Netlink& netlink, std::span<const AddedAddress> added) noexcept {

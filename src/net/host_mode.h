@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,10 @@ Result<AddedAddress> parse_added(std::string_view line);
 // added is removed again.
 Result<std::vector<AddedAddress>> add_host_addresses(Netlink& netlink,
                                                      std::span<const HostAddress> addresses);
+
+// Where a new guest's address belongs: the device whose network has it, else lo; none when the host
+// has the address itself, which is the administrator's then.
+Result<std::optional<std::string>> choose_device(Netlink& netlink, const Address& address);
 
 // Takes added addresses away, last first; what is gone already does not matter, what cannot be
 // removed is warned about.

@@ -3,6 +3,7 @@
 
 #include <net.skel.h>
 #include <net/if.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -337,6 +338,28 @@ Status load_shared(const std::string& parent, const std::string& pins) {
   state.netns = wanted.netns;
   state.parent = wanted.parent;
   return map.put(0, state);
+}
+
+Status probe_shared() {
+  auto const skeleton = VS_TRY(open_skeleton());
+  bpf_program__set_autoload(skeleton->progs.vs_probe_level, false);
+  if (int const err = net::load(skeleton.get()); err != 0) return load_error(-err);
+  VS_TRY(probe_names());
+  // Steering, on the loopback device of a network that ends with the child.
+  FdRef const steer = FdRef::raw(bpf_program__fd(skeleton->progs.vs_steer));
+  pid_t const pid = ::fork();
+  if (pid == 0) {
+    bool const good = ::unshare(CLONE_NEWNET) == 0 &&
+                      (attach_tcx(steer, 1, false) || attach_filter(steer, kDirections[0], 1));
+    ::_exit(good ? 0 : 1);
+  }
+  int status = -1;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (status != 0)
+    return Error::make(Errc::Unsupported, "devices take no programs")
+        .hint("kernels before 6.6 need the modules sch_ingress and cls_bpf");
+  return {};
 }
 
 Status unload_shared(const std::string& pins) {

@@ -12,6 +12,10 @@ namespace vs {
 // force already is left alone; see SharedSet::ensure.
 Status load_shared(const std::string& parent, const std::string& pins);
 
+// Can the host share its network with guests, and keep them apart in all that docs/network.md says?
+// Loads what a start would, attaches nothing to the host. Fails with Errc::Unsupported.
+Status probe_shared();
+
 // Takes them off again: links, filters on devices, maps.
 Status unload_shared(const std::string& pins);
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/log.h"
 #include "net/shared_load.h"
 #include "net/shared_names.h"
 #include "sys/file.h"
@@ -19,6 +20,27 @@ constexpr int kLockTimeoutSeconds = 60;
 
 std::string pins_in(const BpfDir& dir) {
   return fmt::format("{}/v{}", dir.path, VS_NET_ABI);
+}
+
+Status drop_all(const BpfDir& dir) {
+  VS_TRY(unload_shared(pins_in(dir)));
+  if (!dir.own_mount) {
+    if (::rmdir(dir.path.c_str()) != 0 && errno != ENOTEMPTY)
+      return Error::system(errno, "rmdir {}", dir.path);
+    return {};
+  }
+  if (::umount2(dir.path.c_str(), 0) != 0) return Error::system(errno, "umount {}", dir.path);
+  return {};
+}
+
+// Of a load that failed nothing stays, unless guests rest on what was there before.
+void drop_failed(const BpfDir& dir) noexcept {
+  auto const contexts = SharedSet::Contexts::open(pins_in(dir) + "/contexts");
+  if (contexts) {
+    auto const keys = contexts->keys();
+    if (!keys || !keys->empty()) return;
+  }
+  if (auto const done = drop_all(dir); !done) warn("{}", done.error().message());
 }
 
 }  // namespace
@@ -36,7 +58,10 @@ Result<SharedSet> SharedSet::open_maps(BpfDir dir, Fd lock) {
 Result<SharedSet> SharedSet::ensure(const SharedPlace& place) {
   auto lock = VS_TRY(lock_file(place.lock, kLockTimeoutSeconds));
   auto dir = VS_TRY(make_bpf_dir(place.name, place.fallback));
-  VS_TRY(load_shared(place.parent, pins_in(dir)));
+  if (auto done = load_shared(place.parent, pins_in(dir)); !done) {
+    drop_failed(dir);
+    return std::move(done).error();
+  }
   return open_maps(std::move(dir), std::move(lock));
 }
 
@@ -77,14 +102,7 @@ bool SharedSet::own_names() const {
 
 Status SharedSet::remove_if_unused() {
   if (!VS_TRY(contexts_.keys()).empty()) return {};
-  VS_TRY(unload_shared(pins_in(dir_)));
-  if (!dir_.own_mount) {
-    if (::rmdir(dir_.path.c_str()) != 0 && errno != ENOTEMPTY)
-      return Error::system(errno, "rmdir {}", dir_.path);
-    return {};
-  }
-  if (::umount2(dir_.path.c_str(), 0) != 0) return Error::system(errno, "umount {}", dir_.path);
-  return {};
+  return drop_all(dir_);
 }
 
 }  // namespace vs

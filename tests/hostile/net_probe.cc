@@ -4,17 +4,14 @@
 //   net-probe ask HOST PORT [KIND...]           asks one; KIND: tcp udp mptcp v6only reuseport
 //   net-probe bind HOST PORT [KIND...]
 //   net-probe echo HOST PORT                    sends back what one connection sends
-//   net-probe stream HOST PORT SECONDS          sends and receives for so long: "alive", or how it
-//   died net-probe try ATTACK [ARGUMENT...]
+//   net-probe stream HOST PORT SECONDS          sends and receives: "alive", or how it died
+//   net-probe in-userns ...                     the same as root of a user namespace below
+//   net-probe with-socket COMMAND...            runs it with a socket as descriptor 0
+//   net-probe try ATTACK [ARGUMENT...]
 // Prints what happened: "ok", a text, or the name of an errno.
 #include <linux/if_packet.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 
 #include <array>
 #include <cstdio>
@@ -22,15 +19,11 @@
 #include <vector>
 
 #include "../root/net_talk.h"
+#include "net_ways.h"
+#include "uring.h"
 
 namespace vs::rig {
 namespace {
-
-using Arguments = std::vector<std::string>;
-
-std::string result(int done) {
-  return done < 0 ? errno_name(errno) : "ok";
-}
 
 Kind kind_of(const Arguments& words, std::size_t from) {
   Kind kind;
@@ -42,14 +35,6 @@ Kind kind_of(const Arguments& words, std::size_t from) {
     if (words[i] == "reuseport") kind.reuseport = true;
   }
   return kind;
-}
-
-std::string argument(const Arguments& a, std::size_t i) {
-  return i < a.size() ? a[i] : "";
-}
-
-int port_of(const Arguments& a, std::size_t i) {
-  return std::atoi(argument(a, i).c_str());
 }
 
 // ---- sockets of other kinds -------------------------------------------------------------------
@@ -80,9 +65,27 @@ std::string families(const Arguments&) {
   return out.empty() ? "none" : out;
 }
 
-std::string io_uring(const Arguments&) {
-  std::array<char, 512> parameters{};
-  return result(static_cast<int>(::syscall(SYS_io_uring_setup, 4, parameters.data())));
+// CALL HOST PORT [polled]: a socket, and its bind or connect, none of them a system call.
+std::string io_uring(const Arguments& a) {
+  Uring ring{argument(a, 3) == "polled"};
+  if (ring.state() != 0) return errno_name(ring.state());
+  auto const host = argument(a, 1);
+  io_uring_sqe open{};
+  open.opcode = IORING_OP_SOCKET;
+  open.fd = host.find(':') == std::string::npos ? AF_INET : AF_INET6;
+  open.off = SOCK_STREAM;
+  int const made = ring.call(open);
+  if (made < 0) return "socket: " + errno_name(-made);
+  Fd const fd{made};
+  Name name = name_of(host, port_of(a, 2));
+  io_uring_sqe call{};
+  call.opcode = argument(a, 0) == "bind" ? 56 /* IORING_OP_BIND, Linux 6.11 */ : IORING_OP_CONNECT;
+  call.fd = fd.get();
+  call.addr = reinterpret_cast<std::uint64_t>(name.get());
+  call.off = name.size;
+  int const done = ring.call(call);
+  if (done < 0) return errno_name(-done);
+  return argument(a, 0) == "bind" ? "ok" : answer(fd.get());
 }
 
 // ---- options ----------------------------------------------------------------------------------
@@ -257,117 +260,6 @@ std::string ping(const Arguments& a) {
   return text.size() == echo.size() ? "pong" : text;
 }
 
-// ---- other ways -------------------------------------------------------------------------------
-
-std::string abstract_name(const Arguments& a) {
-  int const type = argument(a, 0) == "dgram" ? SOCK_DGRAM : SOCK_STREAM;
-  Fd const fd{::socket(AF_UNIX, type, 0)};
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  auto const text = argument(a, 1);
-  text.copy(&name.sun_path[1], sizeof name.sun_path - 1);
-  auto const size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
-  if (argument(a, 2) == "serve") {
-    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&name), size) != 0) return errno_name(errno);
-    if (type == SOCK_STREAM) ::listen(fd.get(), 4);
-    std::puts("up");
-    std::fflush(stdout);
-    ::alarm(60);
-    for (;;)
-      ::pause();
-  }
-  return result(::connect(fd.get(), reinterpret_cast<sockaddr*>(&name), size));
-}
-
-// A datagram server on a pathname, its client with a name that the kernel chose, an answer; a pair.
-std::string path_name(const Arguments& a) {
-  auto const path = argument(a, 0);
-  Fd const server{::socket(AF_UNIX, SOCK_DGRAM, 0)};
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  path.copy(name.sun_path, sizeof name.sun_path - 1);
-  ::unlink(path.c_str());
-  if (::bind(server.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0)
-    return errno_name(errno);
-  Fd const client{::socket(AF_UNIX, SOCK_DGRAM, 0)};
-  sa_family_t const any = AF_UNIX;
-  if (::bind(client.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any) != 0 ||
-      ::connect(client.get(), reinterpret_cast<sockaddr*>(&name), sizeof name) != 0 ||
-      ::send(client.get(), "x", 1, 0) != 1)
-    return errno_name(errno);
-  ::unlink(path.c_str());
-  sockaddr_un from{};
-  socklen_t size = sizeof from;
-  char text = 0;
-  if (::recvfrom(server.get(), &text, 1, 0, reinterpret_cast<sockaddr*>(&from), &size) != 1 ||
-      ::sendto(server.get(), "y", 1, 0, reinterpret_cast<sockaddr*>(&from), size) != 1 ||
-      ::recv(client.get(), &text, 1, 0) != 1 || text != 'y')
-    return errno_name(errno);
-  std::array<int, 2> pair{};
-  if (::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair.data()) != 0 || ::send(pair[0], "x", 1, 0) != 1)
-    return errno_name(errno);
-  return "ok";
-}
-
-// Adds an address to lo by rtnetlink.
-std::string add_address(const Arguments& a) {
-  Fd const fd{::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)};
-  struct {
-    nlmsghdr head;
-    ifaddrmsg body;
-    rtattr attribute;
-    in_addr address;
-  } request{};
-  request.head.nlmsg_len = sizeof request;
-  request.head.nlmsg_type = RTM_NEWADDR;
-  request.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
-  request.body.ifa_family = AF_INET;
-  request.body.ifa_prefixlen = 32;
-  request.body.ifa_index = 1;
-  request.attribute = {sizeof(rtattr) + 4, IFA_LOCAL};
-  ::inet_pton(AF_INET, argument(a, 0).c_str(), &request.address);
-  ::send(fd.get(), &request, sizeof request, 0);
-  struct {
-    nlmsghdr head;
-    nlmsgerr body;
-  } reply{};
-  if (::recv(fd.get(), &reply, sizeof reply, 0) < 0) return errno_name(errno);
-  return reply.body.error == 0 ? "ok" : errno_name(-reply.body.error);
-}
-
-std::string set_address_by_ioctl(const Arguments& a) {
-  Fd const fd{::socket(AF_INET, SOCK_DGRAM, 0)};
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo:9");
-  Name name = name_of(argument(a, 0), 0);
-  std::memcpy(&request.ifr_addr, &name.storage, sizeof request.ifr_addr);
-  return result(::ioctl(fd.get(), SIOCSIFADDR, &request));
-}
-
-// Descriptor 0 is a socket that the host made.
-std::string inherited(const Arguments& a) {
-  Name name = name_of(argument(a, 0), port_of(a, 1));
-  return result(::bind(0, name.get(), name.size));
-}
-
-// In a network namespace of its own: HOST PORT of the host's.
-std::string nested(const Arguments& a) {
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return "unshare: " + errno_name(errno);
-  Fd const fd{open_socket(argument(a, 0), kTcp)};
-  if (!fd) return "socket: " + errno_name(errno);
-  return connect_to(fd.get(), argument(a, 0), port_of(a, 1));
-}
-
-std::string low_port_in_nested(const Arguments& a) {
-  if (::unshare(CLONE_NEWUSER) != 0) return "unshare: " + errno_name(errno);
-  return try_bind({}, argument(a, 0), port_of(a, 1));
-}
-
-std::string low_port_as_nobody(const Arguments& a) {
-  if (::setresuid(1000, 1000, 1000) != 0) return "setuid: " + errno_name(errno);
-  return try_bind({}, argument(a, 0), port_of(a, 1));
-}
-
 struct Attack {
   std::string_view name;
   std::string (*run)(const Arguments&);
@@ -394,6 +286,8 @@ constexpr std::array kAttacks{
     Attack{"ioctladdr", set_address_by_ioctl},
     Attack{"inherited", inherited},
     Attack{"nested", nested},
+    Attack{"bindunspec", bind_unspecified},
+    Attack{"newroute", add_route},
     Attack{"lowport-nested", low_port_in_nested},
     Attack{"lowport-nobody", low_port_as_nobody},
 };
@@ -441,6 +335,19 @@ std::string run(const Arguments& words) {
       ::pause();
   }
   if (verb == "echo") return echo(words);
+  if (verb == "in-userns") {
+    if (::unshare(CLONE_NEWUSER) != 0) return "unshare: " + errno_name(errno);
+    return run({words.begin() + 1, words.end()});
+  }
+  if (verb == "with-socket") {
+    ::dup2(::socket(AF_INET, SOCK_DGRAM, 0), 0);
+    std::vector<char*> command;
+    for (std::size_t i = 1; i < words.size(); ++i)
+      command.push_back(const_cast<char*>(words[i].c_str()));
+    command.push_back(nullptr);
+    ::execvp(command[0], command.data());
+    return errno_name(errno);
+  }
   if (verb == "stream") return stream(words);
   auto const kind = kind_of(words, 3);
   if (verb == "ask") return ask({}, argument(words, 1), port_of(words, 2), kind);
