@@ -8,6 +8,7 @@
 #include "guest/config.h"
 #include "guest/empty_net.h"
 #include "guest/guard.h"
+#include "guest/net_context.h"
 #include "guest/sweep.h"
 
 namespace vs {
@@ -15,7 +16,9 @@ namespace vs {
 namespace {
 
 constexpr std::array kRepairOptions{
-    Option{'a', "all", "", "All guests, and what is left of others"}};
+    Option{'a', "all", "", "All guests, and what is left of others"},
+    Option{0, "network", "",
+           "The programs of the shared network: put back what is missing, cover new devices"}};
 
 // False when there was nothing to do.
 Result<bool> repair(const std::string& guest) {
@@ -33,6 +36,7 @@ Status repair_one(const std::string& guest) {
 
 Result<int> repair_all() {
   bool found = sweep_leftovers("");
+  VS_TRY(cover_new_devices());
   auto guests = VS_TRY(known_runs());
   if (guests.empty()) drop_empty_network();
   for (auto& guest : VS_TRY(list_guests())) {
@@ -53,7 +57,16 @@ Result<int> repair_all() {
   return status;
 }
 
+// Without a guest: what udev calls for a device that has come.
+Result<int> repair_network(const Parsed& args) {
+  if (!args.operands.empty())
+    return Error::make(Errc::Usage, "--network is about all guests: it takes no name");
+  VS_TRY(cover_new_devices());
+  return 0;
+}
+
 Result<int> run_repair(const Parsed& args) {
+  if (args.has("network") && !args.has("all")) return repair_network(args);
   if (!args.has("all")) {
     if (args.operands.empty())
       return Error::make(Errc::Usage, "which guest?").hint("vserver NAME repair, or repair --all");
