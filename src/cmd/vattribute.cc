@@ -102,7 +102,7 @@ Status set_all(const std::string& guest, const GuestConfig& config, const Parsed
               capability_table(),
               "cap_",
               config.capabilities,
-              default_capabilities(config.userns),
+              default_bound(config),
               {}},
       WordSet{"ccap", "ccapabilities", context_capability_names(), "vxc_",
               config.context_capabilities, kDefaultContextCapabilities, context_capabilities()},
@@ -112,7 +112,7 @@ Status set_all(const std::string& guest, const GuestConfig& config, const Parsed
   std::array<std::uint64_t, 3> wanted{};
   for (std::size_t i = 0; i < sets.size(); ++i)
     wanted[i] = VS_TRY(changed(sets[i], args));
-  std::array const defaults{default_capabilities(config.userns), kDefaultContextCapabilities,
+  std::array const defaults{default_bound(config), kDefaultContextCapabilities,
                             kDefaultContextFlags};
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (wanted[i] == sets[i].now) continue;

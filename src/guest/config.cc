@@ -89,7 +89,7 @@ Status read_rights(const Tree& tree, GuestConfig& out) {
         VS_TRY(at(line, parse_flags(context_capability_names(), "vxc_", line.text)));
     out.context_capabilities = change.applied_to(out.context_capabilities);
   }
-  out.capabilities = default_capabilities(out.userns);
+  out.capabilities = default_bound(out);
   for (auto const& line : tree.list("bcapabilities")) {
     auto const change = VS_TRY(at(line, parse_flags(capability_table(), "cap_", line.text)));
     out.capabilities = change.applied_to(out.capabilities);
@@ -381,12 +381,13 @@ namespace {
 // The parts of a configuration that can be wrong, each without regard to the others' errors.
 constexpr std::array<Status (*)(const Trees&, GuestConfig&), 7> kParts{
     [](const Trees& trees, GuestConfig& out) { return read_names(trees.own, out); },
+    // Before the rights, which depend on it.
+    [](const Trees& trees, GuestConfig& out) { return read_network(trees.own, out); },
     [](const Trees& trees, GuestConfig& out) { return read_rights(trees.own, out); },
     read_init,
     read_restart,
     read_numbers,
     read_limits,
-    [](const Trees& trees, GuestConfig& out) { return read_network(trees.own, out); },
 };
 
 }  // namespace
@@ -420,6 +421,12 @@ std::vector<std::string> find_faults(const std::string& name, const Tree& own,
   if (auto const addresses = list_addresses(out); !addresses)
     faults.push_back(addresses.error().message());
   return faults;
+}
+
+std::uint64_t default_bound(const GuestConfig& config) {
+  auto const set = default_capabilities(config.userns);
+  constexpr std::uint64_t kNetRaw = 1ULL << CAP_NET_RAW;
+  return config.userns && config.net != NetMode::Private ? set | kNetRaw : set;
 }
 
 Result<GuestConfig> load_config(const std::string& name) {

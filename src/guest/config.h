@@ -92,6 +92,11 @@ struct GuestConfig {
   std::vector<std::string> not_applied;  // entries whose feature is not built yet
 };
 
+// What a guest's programs may have when its configuration does not say: over a network namespace of
+// the host's CAP_NET_RAW of a user namespace reaches nothing, and programs like ping, whose file
+// asks for it, would not be executed without it.
+std::uint64_t default_bound(const GuestConfig& config);
+
 // Reads CONF/NAME and, for what it does not say, CONF/.defaults. Fails with Errc::NotFound when
 // there is no such guest, with Errc::Config and "FILE:LINE: why" when an entry is wrong.
 Result<GuestConfig> load_config(const std::string& name);
