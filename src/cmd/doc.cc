@@ -3,6 +3,7 @@
 //   vs-doc completion      the script for bash
 //   vs-doc man <PAGE       a page for scdoc; a line "@OPTIONS NAME@" becomes the options of that
 //                          command, "@COMMANDS@" the list of vserver's commands
+//   vs-doc keys            docs/configuration.md: every entry and what becomes of it
 //   vs-doc check FILE...   fails and names the commands that no page has the options of
 #include <unistd.h>
 
@@ -92,7 +93,64 @@ Result<int> check(const std::vector<std::string>& files) {
   return bad;
 }
 
+std::string fate(const Key& key) {
+  switch (key.use) {
+    case Use::Applied: return "works";
+    case Use::Elsewhere: return "of other commands";
+    case Use::NotYet: return fmt::format("later: {}", feature_of(key.path));
+  }
+  return {};
+}
+
+// Text for a cell of a table in Markdown.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (char const c : text) {
+    if (c == '|' || c == '*' || c == '<') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+void print_keys(std::string_view title, const KeyTable& table) {
+  fmt::print("\n## {}\n\n| entry | kind | without it | what it is | |\n|---|---|---|---|---|\n",
+             title);
+  for (auto const& key : table.keys()) {
+    auto const unit = key.unit.empty() ? std::string{} : fmt::format(" ({})", key.unit);
+    fmt::print("| `{}` | {}{} | {} | {} | {} |\n", key.path, kind_name(key.kind), cell(unit),
+               cell(key.fallback), cell(key.help), fate(key));
+  }
+}
+
+void print_configuration() {
+  fmt::print(
+      "# Configuration\n\nEvery entry that a guest's tree may have, and what becomes of it; made "
+      "by `vs-doc keys` from the\n"
+      "tables that the programs read by. *works*: applied at start, stop or entry. *of other "
+      "commands*: read by\n"
+      "`build`, `start-vservers` and the like. *later*: kept, and named at each start as not yet "
+      "applied, with the\n"
+      "feature that it belongs to. Any other entry is reported with the nearest known name. "
+      "`vserver NAME config\n"
+      "check` shows what a start would do with a tree.\n");
+  print_keys("`/etc/vservers/NAME`", guest_keys());
+  print_keys("`/etc/vservers/.defaults`", default_keys());
+}
+
+// Fails when an entry waits for nothing that has a name.
+Result<int> keys() {
+  for (auto const* table : {&guest_keys(), &default_keys()}) {
+    for (auto const& key : table->keys()) {
+      if (key.use == Use::NotYet && feature_of(key.path).empty())
+        return Error::make(Errc::Config, "no feature is named for the entry '{}'", key.path);
+    }
+  }
+  print_configuration();
+  return 0;
+}
+
 Result<int> run(const std::vector<std::string>& words) {
+  if (words == std::vector<std::string>{"keys"}) return keys();
   if (words == std::vector<std::string>{"completion"}) {
     fmt::print("{}", completion());
     return 0;
@@ -100,7 +158,7 @@ Result<int> run(const std::vector<std::string>& words) {
   if (words == std::vector<std::string>{"man"})
     return expand(VS_TRY(read_all(FdRef::raw(STDIN_FILENO))));
   if (!words.empty() && words[0] == "check") return check({words.begin() + 1, words.end()});
-  return Error::make(Errc::Usage, "vs-doc completion | man <PAGE | check FILE...");
+  return Error::make(Errc::Usage, "vs-doc completion | keys | man <PAGE | check FILE...");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "config/keys.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "base/text.h"
@@ -80,6 +81,54 @@ std::optional<std::string> KeyTable::nearest(std::string_view path) const {
   for (std::size_t i = 0; i < known; ++i)
     out.append(parts[i]).append("/");
   return out.append(*near);
+}
+
+std::string_view feature_of(std::string_view path) {
+  struct Row {
+    std::string_view start, feature;
+  };
+  constexpr auto kRows = std::to_array<Row>({
+      {"apps/init/mtab", "mount table inside"},
+      {"apps/init/tty", "terminal of init"},
+      {"apps/init/", "synchronised start and stop"},
+      {"apps/pkgmgmt", "package management from outside"},
+      {"apps/vdevmap", "device maps"},
+      {"apps/vlogin", "entering"},
+      {"apps/vprocunhide", "hiding entries of /proc"},
+      {"apps/vshelper", "kernel helper"},
+      {"apps/vunify", "unification"},
+      {"cache", "unification"},
+      {"capabilities", "none: Linux 2.4 only"},
+      {"cgroup/name", "control groups of other names"},
+      {"cpuset/", "sets of processors"},
+      {"dlimits/", "disk limits"},
+      {"domainname", "none: use uts/domainname"},
+      {"files/", "kernel helper"},
+      {"fstab", "mounts"},
+      {"hostname", "none: use uts/nodename"},
+      {"init/mtab", "mount table inside"},
+      {"interfaces/", "network devices of a guest"},
+      {"ionice/", "I/O priorities"},
+      {"keepfds", "inherited descriptors"},
+      {"legacy", "start-vservers"},
+      {"namespace", "name spaces by hand"},
+      {"ncontext", "network contexts"},
+      {"netns/", "network devices of a guest"},
+      {"nonamespace", "name spaces by hand"},
+      {"noisy", "messages of context tools"},
+      {"noncontext", "network contexts"},
+      {"nonetns", "network devices of a guest"},
+      {"personality", "personalities"},
+      {"sched/", "token bucket per processor"},
+      {"spaces/", "name spaces by hand"},
+      {"sysctl/", "kernel settings of a guest"},
+      {"tag", "file tagging"},
+      {"umask", "name spaces by hand"},
+      {"uts/", "virtual names"},
+  });
+  auto const row = std::find_if(kRows.begin(), kRows.end(),
+                                [&](const Row& one) { return path.starts_with(one.start); });
+  return row == kRows.end() ? std::string_view{} : row->feature;
 }
 
 std::string_view kind_name(Kind kind) {

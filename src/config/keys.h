@@ -76,6 +76,9 @@ const KeyTable& guest_keys();
 // CONF/.defaults: what holds for guests that say nothing themselves.
 const KeyTable& default_keys();
 
+// The feature that an entry waits for, of those with Use::NotYet: "kernel helper", ...
+std::string_view feature_of(std::string_view path);
+
 // "scalar", "list", ...: for messages and listings.
 std::string_view kind_name(Kind kind);
 

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/step.h"
 #include "base/text.h"
+#include "config/keys.h"
 #include "context/device.h"
 #include "context/seccomp.h"
 #include "guest/empty_net.h"
@@ -259,8 +260,11 @@ Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string
   }
   for (auto const& text : limits.refused)
     warn("guest '{}': limit not kept: {}", name, text);
-  for (auto const& entry : config.not_applied)
-    warn("guest '{}': not yet applied: {}", name, entry);
+  for (auto const& entry : config.not_applied) {
+    auto const feature = feature_of(entry);
+    warn("guest '{}': not yet applied: {}{}", name, entry,
+         feature.empty() ? std::string{} : fmt::format(" ({})", feature));
+  }
   ContextCgroup cgroup{std::move(host), name};
   RunState state;
   if (!foreground) take_rescue(config, state);
