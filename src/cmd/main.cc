@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "build/copy.h"
 #include "cmd/commands.h"
+#include "guest/bucket_loop.h"
 #include "guest/guard.h"
 #include "guest/start.h"
 #include "guest/stop.h"
@@ -57,6 +58,11 @@ vs::Result<int> dispatch(std::string_view program, const std::vector<std::string
     return 0;
   }
   if (words.size() == 3 && words[0] == "--unit") return run_unit(words[1], words[2]);
+  // The loop beside a guest whose token bucket needs one (guest/bucket_loop.h).
+  if (words.size() == 2 && words[0] == "--bucket") {
+    VS_TRY(vs::run_bucket_loop(words[1]));
+    return 0;
+  }
   if (words.size() == 3 && words[0] == "--hold-lock") return hold_lock(words[1], words[2]);
   // The program of a workshop that copies a tree (build/copy.h).
   if (words.size() == 3 && words[0] == "--copy-tree") {

@@ -31,7 +31,8 @@ constexpr std::array kOptions{
     Option{0, "priority_bias", "N", "The same"},
     Option{0, "cpu-id", "N", "One processor only: refused, the kernel bounds their sum"},
     Option{0, "bucket-id", "N", "Refused: there is one bucket"},
-    Option{0, "idle-time", "", "Feed in idle time: refused, see docs/limits.md"},
+    Option{0, "idle-time", "",
+           "Feed at the second rate in idle time; to be given with every change"},
     Option{0, "force", "", "Accepted: changes are made at once"},
     Option{0, "cpu_mask", "N", "Deprecated, ignored"},
     Option{0, "dir", "DIR", "Read the values from files of these names"},
@@ -83,7 +84,7 @@ Result<int> run_vsched(const Parsed& args) {
   auto xid = args.get("xid") ? args.get("xid") : args.get("ctx");
   if (!xid && !args.operands.empty()) xid = "self";
   if (!xid) return Error::make(Errc::Usage, "no context is given").hint("vsched --xid GUEST ...");
-  for (std::string_view const name : {"cpu-id", "bucket-id", "idle-time"}) {
+  for (std::string_view const name : {"cpu-id", "bucket-id"}) {
     if (args.has(name)) {
       return Error::make(Errc::Unsupported, "--{}: the kernel bounds the sum over all processors",
                          name);
@@ -98,6 +99,7 @@ Result<int> run_vsched(const Parsed& args) {
     if (auto const text = args.get(field.name))
       bucket.*field.member = VS_TRY(token_number(*text, field.name));
   }
+  if (args.has("idle-time")) bucket.idle_time = true;
   VS_TRY(change_bucket(guest, bucket));
   return become_rest(args);
 }

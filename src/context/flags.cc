@@ -36,7 +36,7 @@ constexpr auto kFlags = std::to_array<ContextFlag>({
     {"info_namespace", bit(7), Support::Always, ""},
     {"info_nspace", bit(7), Support::Always, ""},
     {"sched_hard", bit(8), Support::Chosen, "cpu.max and cpu.max.burst from the token bucket"},
-    {"sched_prio", bit(9), Support::Chosen, "cpu.weight by prio-bias; it does not follow the fill"},
+    {"sched_prio", bit(9), Support::Chosen, "cpu.weight follows the fill of the token bucket, by a loop"},
     {"sched_pause", bit(10), Support::Chosen, "cgroup.freeze"},
     {"virt_mem", bit(16), Support::Refused, kNoView},
     {"virt_uptime", bit(17), Support::Always, "time namespace"},

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/scope_exit.h"
 #include "config/write.h"
+#include "guest/bucket_loop.h"
 #include "guest/config.h"
 #include "guest/limits.h"
 #include "guest/paths.h"
@@ -201,15 +202,16 @@ Status change_bucket(const std::string& guest, const Bucket& bucket) {
   LimitRequest request;
   request.bucket = bucket;
   request.sched_hard = config.whole.sched_hard;
+  request.sched_prio = config.whole.sched_prio;
   config.whole = std::move(request);
   auto plan = VS_TRY(plan_guest_limits(config, running->cgroup.host()));
   if (!plan.refused.empty()) return Error::make(Errc::Unsupported, "{}", plan.refused[0]);
-  if (plan.writes.empty()) {
+  if (plan.writes.empty() && !plan.loop) {
     return Error::make(Errc::Unsupported, "guest '{}' has no bucket that holds it", guest)
         .hint("the flag sched_hard in its cflags makes one; a bias needs no flag");
   }
   VS_TRY(change_knobs(running->cgroup, plan.writes), "guest '{}'", guest);
-  return {};
+  return follow_bucket(guest, plan.loop);
 }
 
 Status pause_guest(const std::string& guest, bool paused) {

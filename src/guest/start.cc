@@ -24,6 +24,7 @@
 #include "context/device.h"
 #include "context/seccomp.h"
 #include "guest/empty_net.h"
+#include "guest/bucket_loop.h"
 #include "guest/guard.h"
 #include "guest/hooks.h"
 #include "guest/limits.h"
@@ -209,7 +210,8 @@ Status release_init(Start& s) {
   s.state.phase = Phase::Running;
   s.holder.reset();
   if (s.limits.paused) VS_TRY(set_paused(s.cgroup, true));
-  return s.run.write(s.state);
+  VS_TRY(s.run.write(s.state));
+  return s.limits.loop ? follow_bucket(s.config.name, s.limits.loop) : Status{};
 }
 
 constexpr std::array kStartSteps{

@@ -54,6 +54,68 @@ Bandwidth bandwidth_of(const Bucket& wanted, unsigned cpus) {
   return out;
 }
 
+bool needs_loop(const Bucket& bucket, unsigned cpus, bool hard, bool prio) {
+  return prio || (hard && (bucket.idle_time || bandwidth_of(bucket, cpus).beyond_us > 0));
+}
+
+Bandwidth loop_base(const Bucket& wanted, unsigned cpus) {
+  constexpr std::int64_t kMostUs = 100'000;
+  Bandwidth out = bandwidth_of(wanted, cpus);
+  if (out.period_us <= kMostUs) return out;
+  Bucket const bucket = repaired(wanted);
+  auto const rate = std::min(bucket.fill_rate, bucket.interval);
+  out.period_us = kMostUs;
+  out.quota_us = std::max<std::int64_t>(1000, kMostUs * rate * cpus / bucket.interval);
+  auto const capacity = bucket.tokens_max * kTickUs * cpus;
+  out.burst_us = std::clamp<std::int64_t>(capacity - out.quota_us, 0, out.quota_us);
+  out.beyond_us = std::max<std::int64_t>(0, capacity - out.quota_us - out.burst_us);
+  return out;
+}
+
+BucketMeter::BucketMeter(const Bucket& bucket, unsigned cpus)
+    : bucket_{repaired(bucket)},
+      cpus_{cpus},
+      base_{loop_base(bucket_, cpus)},
+      most_us_{bucket_.tokens_max * kTickUs * cpus_},
+      fill_us_{std::min(most_us_, bucket_.tokens * kTickUs * cpus_)} {}
+
+void BucketMeter::pass(std::int64_t elapsed_us, std::int64_t used_us, std::int64_t idle_us) {
+  fill_us_ += elapsed_us * cpus_ * std::min(bucket_.fill_rate, bucket_.interval) / bucket_.interval;
+  if (bucket_.idle_time && elapsed_us > 0) {
+    idle_us = std::clamp<std::int64_t>(idle_us, 0, elapsed_us * cpus_);
+    fill_us_ += idle_us * std::min(bucket_.fill_rate2, bucket_.interval2) / bucket_.interval2;
+    // Smoothed over some ten rounds: the bound is not to follow every moment.
+    auto const now = idle_us * 1'000'000 / elapsed_us;
+    idle_us_ += (now - idle_us_) / 8;
+  }
+  fill_us_ = std::clamp<std::int64_t>(fill_us_ - used_us, 0, most_us_);
+  // What the kernel saves up by itself is not given twice.
+  auto const beyond = fill_us_ - base_.quota_us - base_.burst_us;
+  if (beyond <= 0) beyond_ = false;
+  if (beyond > base_.quota_us / 4) beyond_ = true;
+}
+
+Bandwidth BucketMeter::bound() const {
+  Bandwidth out = base_;
+  if (bucket_.idle_time) {
+    auto const rate = std::min(bucket_.fill_rate2, bucket_.interval2);
+    auto const more = idle_us_ * rate / bucket_.interval2 * base_.period_us / 1'000'000;
+    // In steps: each write of a bound refills it.
+    auto const step = std::max<std::int64_t>(base_.quota_us / 4, 1000);
+    out.quota_us += more / step * step;
+  }
+  if (beyond_) out.quota_us += fill_us_ - base_.quota_us - base_.burst_us;
+  out.quota_us = std::min(out.quota_us, base_.period_us * cpus_);
+  out.quota_us = std::max(out.quota_us, base_.quota_us);
+  return out;
+}
+
+int BucketMeter::bonus() const {
+  // vavavoom = 40 * 50 / 100 * ((max - tokens)^2 - max^2 / 4) / max^2
+  double const missing = static_cast<double>(most_us_ - fill_us_) / static_cast<double>(most_us_);
+  return static_cast<int>(20 * (missing * missing - 0.25));
+}
+
 std::uint64_t weight_of_nice(std::int64_t nice) {
   auto const at = static_cast<std::size_t>(std::clamp<std::int64_t>(nice, -20, 19) + 20);
   return static_cast<std::uint64_t>(

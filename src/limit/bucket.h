@@ -46,6 +46,40 @@ struct Bandwidth {
 // 1 ms <= period <= 1 s).
 Bandwidth bandwidth_of(const Bucket& bucket, unsigned cpus);
 
+// What the kernel does not do by itself, and a loop beside the guest does: bursts beyond twice a
+// refill, the second rate in idle time, and a priority that follows the fill.
+bool needs_loop(const Bucket& bucket, unsigned cpus, bool hard, bool prio);
+
+// The bound that holds while the loop runs and does nothing, and after it was killed: the same
+// share with a period of at most 100 ms, since each write of a bound refills it.
+Bandwidth loop_base(const Bucket& bucket, unsigned cpus);
+
+// The fill of a bucket, followed by the processor time that was used. Times in microseconds, of all
+// processors together. Pure.
+class BucketMeter {
+ public:
+  BucketMeter(const Bucket& bucket, unsigned cpus);
+
+  // `idle_us`: of the elapsed time, what the processors had nothing to do.
+  void pass(std::int64_t elapsed_us, std::int64_t used_us, std::int64_t idle_us);
+
+  [[nodiscard]] std::int64_t fill_us() const noexcept { return fill_us_; }
+  // The bound to set now: the base, more while the fill is beyond what the kernel saves up, and
+  // while there is idle time. Never more than that, never unlimited.
+  [[nodiscard]] Bandwidth bound() const;
+  // The original's bonus: -5 with a full bucket, 0 at half, 15 with an empty one.
+  [[nodiscard]] int bonus() const;
+
+ private:
+  Bucket bucket_;
+  std::int64_t cpus_;
+  Bandwidth base_;
+  std::int64_t most_us_;
+  std::int64_t fill_us_;
+  std::int64_t idle_us_ = 0;  // of one second, lately
+  bool beyond_ = false;
+};
+
 // cpu.weight of a nice value, clamped to -20..19; 100 for 0.
 std::uint64_t weight_of_nice(std::int64_t nice);
 

@@ -77,7 +77,8 @@ Status plan_bucket(const LimitRequest& request, unsigned cpus, Knobs& knobs, Lim
                          at->second.source)
           .hint("keep one: remove the file, or sched_hard from cflags");
     }
-    auto const band = bandwidth_of(bucket, cpus);
+    bool const loop = needs_loop(bucket, cpus, true, request.sched_prio);
+    auto const band = loop ? loop_base(bucket, cpus) : bandwidth_of(bucket, cpus);
     knobs["cpu.max"] = {fmt::format("{} {}", band.quota_us, band.period_us), "sched_hard"};
     knobs["cpu.max.burst"] = {std::to_string(band.burst_us), "sched_hard"};
   }
@@ -86,17 +87,8 @@ Status plan_bucket(const LimitRequest& request, unsigned cpus, Knobs& knobs, Lim
                                               "sched/prio-bias"});
   }
   out.paused = request.sched_pause;
-  // What only a control loop could do, tens of times a second for all of a guest's life, is not
-  // done: the bound and the weight above stay as they are.
-  if (request.sched_prio)
-    out.refused.emplace_back("sched_prio: the weight does not follow the fill; prio-bias sets it");
-  if (request.sched_hard && bucket.idle_time)
-    out.refused.emplace_back("sched/idle-time: a guest on hold gets nothing of idle processors");
-  if (request.sched_hard && bandwidth_of(bucket, cpus).beyond_us > 0) {
-    out.refused.push_back(fmt::format(
-        "sched/tokens-max: a burst ends {} ms short of it (the kernel saves up one refill)",
-        bandwidth_of(bucket, cpus).beyond_us / 1000));
-  }
+  if (needs_loop(bucket, cpus, request.sched_hard, request.sched_prio))
+    out.loop = LimitPlan::Loop{bucket, cpus, request.sched_hard, request.sched_prio};
   return {};
 }
 

@@ -54,6 +54,15 @@ struct LimitPlan {
   std::vector<ProcessLimit> user_namespace;  // held by its maker when it makes the namespace
   std::vector<IpcLimit> ipc;
   std::optional<std::uint64_t> sockets;
+  // What a loop beside the guest has to follow (guest/bucket_loop.h).
+  struct Loop {
+    Bucket bucket;
+    unsigned cpus = 1;
+    bool hard = false;
+    bool prio = false;
+    bool operator==(const Loop&) const = default;
+  };
+  std::optional<Loop> loop;
   std::optional<int> oom_score_adj;
   bool paused = false;
   std::vector<std::string> refused;  // "rlimits/locks: why", for messages and `config check`

@@ -258,19 +258,93 @@ TEST(Bucket, Weights) {
     EXPECT_EQ(weight_of_shares(shares_of_weight(weight)), weight) << weight;
 }
 
-TEST(Bucket, WhatTheKernelCannotDoIsRefusedByName) {
+TEST(Bucket, WhatTheKernelCannotDoIsLeftToTheLoop) {
   LimitRequest request;
-  request.sched_hard = request.sched_prio = true;
+  request.sched_hard = true;
   request.bucket = Bucket{};
-  request.bucket->idle_time = true;
-  request.bucket->tokens_max = 2500;
-  auto const plan = plan_limits(request, host(kUnified), 2, true);
+  auto plan = plan_limits(request, host(kUnified), 2, true);
   ASSERT_TRUE(plan);
-  ASSERT_EQ(plan->refused.size(), 3U);
-  EXPECT_TRUE(plan->refused[0].starts_with("sched_prio: "));
-  EXPECT_TRUE(plan->refused[1].starts_with("sched/idle-time: "));
-  EXPECT_TRUE(plan->refused[2].starts_with("sched/tokens-max: a burst ends 19000 ms short"))
-      << plan->refused[2];
+  EXPECT_FALSE(plan->loop);
+  request.bucket->tokens_max = 2500;
+  plan = plan_limits(request, host(kUnified), 2, true);
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->loop && plan->refused.empty());
+  EXPECT_EQ(plan->loop->bucket.tokens_max, 2500);
+  request.bucket = Bucket{};
+  request.sched_prio = true;
+  EXPECT_TRUE(plan_limits(request, host(kUnified), 2, true)->loop);
+  // What the loop leaves behind when it is killed is the share of the bucket, no more.
+  auto const base = loop_base(*request.bucket, 2);
+  EXPECT_EQ(base.quota_us * 4, base.period_us * 2);
+  EXPECT_LE(base.period_us, 100'000);
+}
+
+Bucket tenth() {
+  Bucket bucket;
+  bucket.fill_rate = 1;
+  bucket.interval = 10;
+  bucket.tokens = 0;
+  bucket.tokens_min = 5;
+  bucket.tokens_max = 1000;  // 4 s of each processor
+  return bucket;
+}
+
+TEST(BucketMeter, FillsAtTheRateAndEmptiesByUse) {
+  BucketMeter meter{tenth(), 2};
+  EXPECT_EQ(meter.fill_us(), 0);
+  meter.pass(1'000'000, 0, 0);
+  EXPECT_EQ(meter.fill_us(), 200'000);  // a tenth of two processors
+  meter.pass(1'000'000, 150'000, 0);
+  EXPECT_EQ(meter.fill_us(), 250'000);
+  meter.pass(1'000'000, 5'000'000, 0);
+  EXPECT_EQ(meter.fill_us(), 0);  // never below nothing
+  meter.pass(100'000'000, 0, 0);
+  EXPECT_EQ(meter.fill_us(), 8'000'000);  // never above tokens-max
+}
+
+TEST(BucketMeter, BurstsAsLongAsTheFillIsBeyondTheKernels) {
+  BucketMeter meter{tenth(), 2};
+  auto const base = loop_base(tenth(), 2);
+  EXPECT_EQ(meter.bound(), base);
+  meter.pass(30'000'000, 0, 0);  // idle for half a minute
+  EXPECT_GT(meter.bound().quota_us, base.quota_us * 4);
+  EXPECT_LE(meter.bound().quota_us, meter.bound().period_us * 2);
+  std::int64_t burst = 0;
+  for (int i = 0; i < 1000 && meter.bound() != base; ++i) {
+    meter.pass(50'000, 100'000, 0);  // both processors
+    burst += 100'000;
+  }
+  // 6 s were saved up and a tenth came in; the kernel keeps quota + burst of it.
+  EXPECT_NEAR(static_cast<double>(burst), 6e6 / 0.9, 2e5);
+  EXPECT_EQ(meter.bound(), base);
+}
+
+TEST(BucketMeter, SecondRateInIdleTimeOnly) {
+  Bucket bucket = tenth();
+  bucket.idle_time = true;
+  bucket.fill_rate2 = 1;
+  bucket.interval2 = 4;
+  BucketMeter meter{bucket, 2};
+  auto const base = loop_base(bucket, 2);
+  for (int i = 0; i < 100; ++i)
+    meter.pass(50'000, 10'000, 0);
+  EXPECT_EQ(meter.bound(), base);  // a busy host
+  for (int i = 0; i < 100; ++i)
+    meter.pass(50'000, 10'000 + 25'000, 100'000);  // nothing to do but for us
+  EXPECT_NEAR(static_cast<double>(meter.bound().quota_us - base.quota_us), 50'000, 6000);
+  for (int i = 0; i < 200; ++i)
+    meter.pass(50'000, 60'000, 0);
+  EXPECT_EQ(meter.bound(), base);
+}
+
+TEST(BucketMeter, BonusAsTheOriginals) {
+  Bucket bucket = tenth();
+  bucket.tokens = 1000;
+  EXPECT_EQ((BucketMeter{bucket, 2}.bonus()), -5);
+  bucket.tokens = 500;
+  EXPECT_EQ((BucketMeter{bucket, 2}.bonus()), 0);
+  bucket.tokens = 0;
+  EXPECT_EQ((BucketMeter{bucket, 2}.bonus()), 15);
 }
 
 }  // namespace
