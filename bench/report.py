@@ -16,6 +16,7 @@ TITLES = {
     "density": "A thousand idle guests",
     "micro": "Inside a guest",
     "trees": "Making a guest's tree",
+    "net": "Sockets on the shared network",
 }
 
 
@@ -71,6 +72,42 @@ def micro_table(rows: list[dict]) -> str:
     return table(["place", *keys], out)
 
 
+def net_table(result: dict) -> str:
+    rows = result["net"]
+    cases = list(rows[0]["ns"])
+    out = [[r["name"], *[f"{r['ns'][c]:.0f} ns" if r["name"] == "host" else f"{1 / r['ratio'][c]:.2f}"
+                         for c in cases]] for r in rows]
+    start, add = result["start_ms"], result["add_us"]
+    few, many = start
+    return table(["place", *cases], out) + f"""
+
+The first row is the time of one operation on the host before anything is loaded (of bulk: for a MiB), the others are its
+rate there as a share of the host's, round by round ({result['rounds']} rounds, medians). Client and server on one processor.
+A start with {many} contexts: {start[many]:.1f} ms, with {few}: {start[few]:.1f} ms ({start[many] / start[few]:.2f}).
+A context with its address is added in {add[many]:.0f} µs when there are {many} ({few}: {add[few]:.0f} µs, with the load of the programs)."""
+
+
+def net_goals(result: dict) -> list[list[str]]:
+    rows = {r["name"]: r["ratio"] for r in result["net"]}
+    few, many = result["start_ms"]
+    out = []
+
+    def at_least(what: str, wanted: float, share: float) -> None:
+        out.append([what, f"at least {wanted}", f"{share:.2f}", "met" if share >= wanted else "missed"])
+    for case in ("tcp_rr", "tcp_connection"):
+        at_least(f"shared network, {case}, share of the host's", 0.97,
+                 1 / rows[f"shared, {few} contexts"][case])
+    for case in ("tcp_rr", "udp_send", "bind", "connect"):
+        at_least(f"the host itself with {many} contexts loaded, {case}", 0.99,
+                 1 / rows[f"host, {many} contexts loaded"][case])
+    for what, growth in (
+            ("start", result["start_ms"][many] / result["start_ms"][few]),
+            ("bind", rows[f"shared, {many} contexts"]["bind"] / rows[f"shared, {few} contexts"]["bind"])):
+        out.append([f"{what}, {many} contexts against {few}", str(GROWTH_GOAL), f"{growth:.2f}",
+                    verdict(growth, GROWTH_GOAL)])
+    return out
+
+
 def text(name: str, result: dict) -> str:
     parts = []
     if "density" in result:
@@ -80,6 +117,8 @@ def text(name: str, result: dict) -> str:
         parts.append(rows_table(result["rows"]))
     if "micro" in result:
         parts.append(micro_table(result["micro"]))
+    if "net" in result:
+        parts.append(net_table(result))
     if result.get("left_out"):
         parts.append("Did not work on this machine: " + ", ".join(result["left_out"]) + ".")
     return f"## {TITLES[name]}\n\n" + "\n\n".join(parts) + "\n"
@@ -115,6 +154,8 @@ def goals_table(results: dict[str, dict]) -> str:
                 out.append([what, str(wanted), f"{ratio:.2f}", verdict(ratio, wanted)])
     if "density" in results:
         out += density_goals(results["density"])
+    if "net" in results:
+        out += net_goals(results["net"])
     return table(["goal", "at most", "measured", ""], out)
 
 

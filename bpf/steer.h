@@ -14,19 +14,12 @@ enum { VS_TC_NEXT = -1 };
 struct vs_packet {
 	struct vs_addr saddr, daddr;
 	__be16 sport, dport;
-	__u8 v6, protocol, syn, reserved;
+	__u8 v6, protocol, syn, ports; /* ports: offset of the next header */
 };
 
-/* What arrives, down to the ports; 0 when nothing can be steered by it. */
+/* Addresses of what arrives; 0 when nothing can be steered by it. */
 static __always_inline int vs_parse(struct __sk_buff *skb, struct vs_packet *p)
 {
-	struct {
-		__be16 sport, dport;
-		__be32 sequence, acknowledged;
-		__u8 offset, flags;
-	} l4 = {};
-	__u32 at;
-
 	if (p->v6) {
 		struct vs_ip6 ip;
 
@@ -35,7 +28,7 @@ static __always_inline int vs_parse(struct __sk_buff *skb, struct vs_packet *p)
 		p->saddr = ip.saddr;
 		p->daddr = ip.daddr;
 		p->protocol = ip.next;
-		at = sizeof(ip);
+		p->ports = sizeof(ip);
 	} else {
 		struct vs_ip4 ip;
 
@@ -46,16 +39,25 @@ static __always_inline int vs_parse(struct __sk_buff *skb, struct vs_packet *p)
 		p->protocol = ip.protocol;
 		if (ip.fragment & bpf_htons(0x3fff))
 			return 0;
-		at = (ip.version_ihl & 0xf) * 4;
+		p->ports = (ip.version_ihl & 0xf) * 4;
 	}
+	return p->protocol == VS_IPPROTO_TCP || p->protocol == VS_IPPROTO_UDP;
+}
+
+/* Its ports, which only packets for contexts are asked for. */
+static __always_inline int vs_parse_ports(struct __sk_buff *skb, struct vs_packet *p)
+{
+	struct {
+		__be16 sport, dport;
+		__be32 sequence, acknowledged;
+		__u8 offset, flags;
+	} l4 = {};
+
 	if (p->protocol == VS_IPPROTO_TCP) {
-		if (bpf_skb_load_bytes_relative(skb, at, &l4, 14, BPF_HDR_START_NET))
+		if (bpf_skb_load_bytes_relative(skb, p->ports, &l4, 14, BPF_HDR_START_NET))
 			return 0;
 		p->syn = (l4.flags & 0x12) == 0x02;
-	} else if (p->protocol == VS_IPPROTO_UDP) {
-		if (bpf_skb_load_bytes_relative(skb, at, &l4, 4, BPF_HDR_START_NET))
-			return 0;
-	} else {
+	} else if (bpf_skb_load_bytes_relative(skb, p->ports, &l4, 4, BPF_HDR_START_NET)) {
 		return 0;
 	}
 	p->sport = l4.sport;
@@ -197,7 +199,7 @@ int vs_steer(struct __sk_buff *skb)
 	owner = bpf_map_lookup_elem(&owners, &p.daddr);
 	if (!owner || owner->direct)
 		return VS_TC_NEXT;
-	if (vs_is_served(skb, &p))
+	if (!vs_parse_ports(skb, &p) || vs_is_served(skb, &p))
 		return VS_TC_NEXT;
 	for (int i = 0; i < VS_NET_SHARERS; i++) {
 		if (owner->context[i] == 0 || vs_steer_to(skb, &p, owner->context[i]))

@@ -5,6 +5,7 @@
 //   net-probe bind HOST PORT [KIND...]
 //   net-probe echo HOST PORT                    sends back what one connection sends
 //   net-probe stream HOST PORT SECONDS          sends and receives: "alive", or how it died
+//   net-probe hammer HOST SECONDS               binds all the time
 //   net-probe in-userns ...                     the same as root of a user namespace below
 //   net-probe with-socket COMMAND...            runs it with a socket as descriptor 0
 //   net-probe try ATTACK [ARGUMENT...]
@@ -15,6 +16,7 @@
 
 #include <array>
 #include <cstdio>
+#include <ctime>
 #include <string_view>
 #include <vector>
 
@@ -324,6 +326,21 @@ std::string stream(const Arguments& words) {
   return "alive";
 }
 
+// Binds without pause to HOST for SECONDS, again and again: how often that worked.
+std::string hammer(const Arguments& words) {
+  Name const name = name_of(words[1], 0);
+  auto const end = std::time(nullptr) + port_of(words, 2);
+  long tries = 0;
+  long bound = 0;
+  while (std::time(nullptr) < end) {
+    Fd const fd{open_socket(words[1], kUdp)};
+    Name to = name;
+    bound += ::bind(fd.get(), to.get(), to.size) == 0 ? 1 : 0;
+    ++tries;
+  }
+  return tries < 1000 ? fmt::format("only {} tries", tries) : fmt::format("bound {} times", bound);
+}
+
 std::string run(const Arguments& words) {
   auto const verb = argument(words, 0);
   if (verb == "serve") {
@@ -335,6 +352,7 @@ std::string run(const Arguments& words) {
       ::pause();
   }
   if (verb == "echo") return echo(words);
+  if (verb == "hammer") return hammer(words);
   if (verb == "in-userns") {
     if (::unshare(CLONE_NEWUSER) != 0) return "unshare: " + errno_name(errno);
     return run({words.begin() + 1, words.end()});
