@@ -85,6 +85,7 @@ extern const Command kVps;
 extern const Command kVspace;
 extern const Command kVtop;
 extern const Command kVuname;
+extern const Command kVserverCopy;
 extern const Command kVwait;
 std::span<const Command* const> all_programs();
 

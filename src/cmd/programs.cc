@@ -28,6 +28,7 @@ constexpr std::array kPrograms{
     &kVps,
     &kVpstree,
     &kVsched,
+    &kVserverCopy,
     &kVspace,
     &kVtop,
     &kVuname,
