@@ -12,6 +12,8 @@ Status test_seam(std::string_view step) {
   if (const char* name = std::getenv("VSERVER_TEST_KILL"); name != nullptr && step == name) {
     std::raise(SIGKILL);
   }
+  if (const char* name = std::getenv("VSERVER_TEST_INTERRUPT"); name != nullptr && step == name)
+    std::raise(SIGINT);
   if (const char* name = std::getenv("VSERVER_TEST_FAIL"); name != nullptr && step == name) {
     return Error::make(Errc::Internal, "step {} was told to fail", step);
   }

@@ -59,7 +59,8 @@ Status show_position(const Build& build, std::string_view stage, const Archive& 
 
 Result<Ended> run_tar(Build& build, const Archive& archive, std::string_view stage,
                       std::vector<std::string> arguments,
-                      const std::function<void(std::string_view)>& on_line) {
+                      const std::function<void(std::string_view)>& on_line,
+                      const std::function<Status()>& check = {}) {
   if (::lseek(archive.fd.get(), 0, SEEK_SET) != 0)
     return Error::system(errno, "rewind {}", archive.path);
   WorkPlan plan = VS_TRY(workshop(build));
@@ -67,18 +68,32 @@ Result<Ended> run_tar(Build& build, const Archive& archive, std::string_view sta
   plan.argv = {"tar", "--numeric-owner", "--file=-"};
   if (!archive.format.decompress.empty()) plan.argv.emplace_back(archive.format.decompress);
   plan.argv.insert(plan.argv.end(), arguments.begin(), arguments.end());
-  return run_work(build.run, *build.xid, std::move(plan),
-                  {on_line, [&] { return show_position(build, stage, archive); }});
+  auto const on_tick = [&]() -> Status {
+    if (check) VS_TRY(check());
+    return show_position(build, stage, archive);
+  };
+  return run_work(build.run, *build.xid, std::move(plan), {on_line, on_tick});
+}
+
+Status check_room(const Build& build, const Listing& listing) {
+  if (build.request.no_space_check) return {};
+  auto room = check_space(root_parent(build), listing.bytes, listing.files);
+  if (room) return room;
+  return std::move(room).error().hint(
+      "the size of sparse files counts in full: '-- --no-space-check' unpacks all the same");
 }
 
 Result<Listing> list_archive(Build& build, const Archive& archive) {
   Listing listing;
-  auto const ended = VS_TRY(run_tar(build, archive, "reading the archive",
-                                    {"--list", "--verbose", "--full-time", "--quoting-style=c"},
-                                    [&](std::string_view line) {
-                                      if (auto const entry = parse_listing(line))
-                                        listing.add(*entry);
-                                    }));
+  // Not to the end when it is clear that it does not fit: some are zeros without end.
+  auto const check = [&] { return check_room(build, listing); };
+  auto const ended = VS_TRY(run_tar(
+      build, archive, "reading the archive",
+      {"--list", "--verbose", "--full-time", "--quoting-style=c"},
+      [&](std::string_view line) {
+        if (auto const entry = parse_listing(line)) listing.add(*entry);
+      },
+      check));
   if (ended.status != 0) return work_error(build, "read the archive", ended);
   VS_TRY(check_listing(listing));
   return listing;
@@ -86,13 +101,7 @@ Result<Listing> list_archive(Build& build, const Archive& archive) {
 
 Status unpack_archive(Build& build, const Archive& archive) {
   auto const listing = VS_TRY(list_archive(build, archive));
-  if (!build.request.no_space_check) {
-    auto room = check_space(root_parent(build), listing.bytes, listing.files);
-    if (!room) {
-      return std::move(room).error().hint(
-          "the size of sparse files counts in full: '-- --no-space-check' unpacks all the same");
-    }
-  }
+  VS_TRY(check_room(build, listing));
   std::string excluded;
   for (auto const& device : listing.devices) {
     if (device.find('\n') != std::string::npos)

@@ -12,6 +12,7 @@
 #include <csignal>
 
 #include "base/log.h"
+#include "base/test_seam.h"
 #include "sys/file.h"
 #include "sys/process.h"
 
@@ -172,6 +173,7 @@ Result<Ended> run_tool(const std::vector<std::string>& argv, const Watch& watch,
   plan.new_session = true;  // a Ctrl-C is ours to handle
   Child child = VS_TRY(spawn(plan), "run {}", argv[0]);
   pipe.theirs.reset();
+  VS_TRY(test_seam("tool"));
   Ended ended;
   ended.tail = VS_TRY(follow(child.pidfd(), pipe.ours, watch), "{}", argv[0]);
   ended.status = VS_TRY(child.wait());
@@ -188,6 +190,7 @@ Result<Ended> run_work(const RunDir& run, Xid xid, WorkPlan plan, const Watch& w
     plan.envp.emplace_back(setting);
   auto shop = VS_TRY(Workshop::start(run, xid, plan));
   pipe.theirs.reset();
+  VS_TRY(test_seam("work"));
   Ended ended;
   ended.tail = VS_TRY(follow(shop.pidfd(), pipe.ours, watch));
   ended.status = VS_TRY(shop.wait());

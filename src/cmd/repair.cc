@@ -49,9 +49,11 @@ Result<int> repair_all() {
     if (!done) status = report_error(done.error());
     found = found || !done || *done;
   }
-  for (auto const& text : sweep_locks()) {
-    fmt::print("{}\n", text);
-    found = true;
+  for (auto const& sweep : {sweep_claims, sweep_locks}) {
+    for (auto const& text : sweep()) {
+      fmt::print("{}\n", text);
+      found = true;
+    }
   }
   if (!found && !is_silent()) fmt::print("nothing to repair\n");
   return status;

@@ -56,11 +56,12 @@ std::string run_path(const std::string& name, const std::string& file) {
 
 std::string format_state(const RunState& state) {
   std::string out = fmt::format(
-      "version {}\nxid {}\nconfig {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted "
+      "version {}\nxid {}\nuserns {}\nns_flags {}\ninit {} {}\nguard {} {}\nstarted "
       "{}\nrestarts {}\nrescue {}\nphase {}\n",
-      kVersion, state.xid, state.config, state.userns ? 1 : 0, state.ns_flags, state.init.pid,
+      kVersion, state.xid, state.userns ? 1 : 0, state.ns_flags, state.init.pid,
       state.init.start_time, state.guard.pid, state.guard.start_time, state.started, state.restarts,
       state.rescue, phase_name(state.phase));
+  if (!state.config.empty()) out += fmt::format("config {}\n", state.config);
   for (auto const& item : state.cleanup)
     out += fmt::format("cleanup {}\n", item);
   return out;
@@ -95,7 +96,8 @@ bool parse_field(RunState& state, std::string_view key, std::string_view value) 
     if (process) (key == "init" ? state.init : state.guard) = *process;
     return process.has_value();
   }
-  if (!number) {
+  bool const fits = number && *number <= (key == "started" ? INT64_MAX : UINT32_MAX);
+  if (!fits) {
     return key != "xid" && key != "userns" && key != "ns_flags" && key != "started" &&
            key != "restarts" && key != "rescue";
   }

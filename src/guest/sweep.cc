@@ -4,8 +4,10 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "config/write.h"
 #include "guest/config.h"
 #include "guest/paths.h"
@@ -38,6 +40,25 @@ void remove_one(const std::string& path, std::vector<std::string>& out) {
 }
 
 }  // namespace
+
+std::vector<std::string> sweep_claims() {
+  std::vector<std::string> out;
+  for (auto const& file : names_in(Paths::get().run + "/xid")) {
+    auto const xid = parse_decimal(file);
+    if (!xid || *xid > UINT32_MAX) continue;
+    auto const number = static_cast<std::uint32_t>(*xid);
+    auto const holder = guest_of(number);
+    // A context takes its lock after its number.
+    if (!holder || is_context_name(*holder)) continue;
+    if (exists(run_path(*holder, "state")) || is_running(*holder)) continue;
+    // Between its claim and its state a command holds the guest's lock.
+    auto const lock = try_lock_file(fmt::format("{}/lock/{}", Paths::get().run, *holder));
+    if (!lock || !*lock || exists(run_path(*holder, "state"))) continue;
+    release_xid(*holder, number);
+    out.push_back(fmt::format("gave back context id {}, which '{}' had claimed", number, *holder));
+  }
+  return out;
+}
 
 std::vector<std::string> sweep_locks() {
   std::vector<std::string> out;

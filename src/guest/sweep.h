@@ -14,6 +14,9 @@ namespace vs {
 //   run   the guest's lock
 Result<std::vector<std::string>> sweep_changes(const RunDir& run);
 
+// Gives back context ids whose claimers were killed before they had more than that. Says which.
+std::vector<std::string> sweep_claims();
+
 // Removes the locks of guests that are no more, unless somebody holds them. Says of whom.
 std::vector<std::string> sweep_locks();
 

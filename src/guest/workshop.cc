@@ -15,6 +15,7 @@
 #include <cstddef>
 
 #include "base/log.h"
+#include "base/test_seam.h"
 #include "context/capability.h"
 #include "context/device.h"
 #include "context/seccomp.h"
@@ -101,6 +102,7 @@ Status note_run(const RunDir& run, Xid xid) {
 Result<Workshop> Workshop::start(const RunDir& run, Xid xid, const WorkPlan& work) {
   StagePlan const plan = VS_TRY(plan_work(run, xid, work));
   VS_TRY(note_run(run, xid));
+  VS_TRY(test_seam("workshop"));
   Workshop shop{ContextCgroup{VS_TRY(CgroupHost::find()), run.name()}};
   VS_TRY(shop.cgroup_.create());
   VS_TRY(restrict_devices(shop.cgroup_));

@@ -24,10 +24,32 @@ TEST(RunState, RoundTrip) {
   EXPECT_EQ(*again, state);
 }
 
+TEST(RunState, OfAnOlderProgramIsUnderstood) {
+  std::string const first = "version 1\nxid 28700\nconfig /c\nuserns 1\nns_flags 7\n";
+  auto const phase = [&](const std::string& rest) { return parse_state(first + rest)->phase; };
+  EXPECT_EQ(phase("init 0 0\nguard 0 0\nstarted 5\n"), Phase::Starting);
+  EXPECT_EQ(phase("init 42 1000\nguard 41 999\nstarted 5\n"), Phase::Running);
+  EXPECT_EQ(phase("init 42 1000\nguard 0 0\nstarted 5\n"), Phase::Running);
+  EXPECT_EQ(phase("init 0 0\nguard 41 999\nstarted 5\n"), Phase::Waiting);
+  EXPECT_EQ(phase("init 42 1000\nguard 41 999\nphase stopping\n"), Phase::Stopping);
+  auto const bare = parse_state("version 1\nxid 7\n");
+  ASSERT_TRUE(bare);
+  EXPECT_TRUE(bare->userns);
+  EXPECT_EQ(*parse_state(format_state(*bare)), *bare);
+}
+
+TEST(RunState, OfANewerProgramIsSkippedWhereUnknown) {
+  auto const state = parse_state("version 1\nxid 7\ncolour blue\nnumber 12\nphase dreaming\n");
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->xid, 7U);
+  EXPECT_EQ(state->phase, Phase::Running);
+}
+
 TEST(RunState, NewerAndBrokenOnesAreRefused) {
   EXPECT_EQ(parse_state("version 2\nxid 5\n").error().code(), Errc::Unsupported);
   for (auto const* text : {"", "xid 5\n", "version x\n", "version 1\n", "version 1\nxid five\n",
-                           "version 1\nxid 5\ninit 1\n"})
+                           "version 1\nxid 5\ninit 1\n", "version 1\nxid 4294967297\n",
+                           "version 1\nxid 5\nstarted 18446744073709551615\n"})
     EXPECT_EQ(parse_state(text).error().code(), Errc::Config) << text;
 }
 
