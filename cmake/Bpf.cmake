@@ -9,13 +9,24 @@ string(REGEX REPLACE "^(x86_64|amd64)$" "x86" VS_BPF_ARCH "${VS_BPF_ARCH}")
 # All that sources include and no compiler is needed for: what a linter builds first.
 add_custom_target(generated)
 
+# A program has the byte order of its machine.
+set(VS_BPF_TARGET bpfel)
+if(CMAKE_CXX_BYTE_ORDER STREQUAL BIG_ENDIAN)
+  set(VS_BPF_TARGET bpfeb)
+endif()
+# The C library's headers of the machine: of the cross compiler, or where Debian has its own.
+set(VS_BPF_INCLUDE /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+if(CMAKE_CROSSCOMPILING)
+  set(VS_BPF_INCLUDE /usr/${VS_CROSS_TRIPLET}/include -I${VS_CROSS_ROOT}/usr/include)
+endif()
+
 function(add_bpf_skeleton name source)
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
   set(header ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf)
   add_custom_command(OUTPUT ${object}
-    COMMAND ${BPF_CLANG} -target bpf -g -O2 -std=gnu11 -Wall -Wextra -Werror
-            -D__TARGET_ARCH_${VS_BPF_ARCH} -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+    COMMAND ${BPF_CLANG} -target ${VS_BPF_TARGET} -g -O2 -std=gnu11 -Wall -Wextra -Werror
+            -D__TARGET_ARCH_${VS_BPF_ARCH} -I${VS_BPF_INCLUDE}
             -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -MD -MF ${object}.d
             -c ${source} -o ${object}
     COMMAND ${BPF_STRIP} -g ${object}

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # add_static_helper(NAME SOURCE...): a tiny static program. With musl where Debian has it for this
 # architecture (24 KiB resident), else with glibc (some 690 KiB resident).
-find_program(VS_MUSL_GCC musl-gcc)
+set(VS_HELPER_CXX g++)
+if(CMAKE_CROSSCOMPILING)
+  set(VS_HELPER_CXX ${CMAKE_CXX_COMPILER})
+else()
+  find_program(VS_MUSL_GCC musl-gcc)
+endif()
 set(VS_MUSL_INCLUDE /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
 string(REPLACE "-gnu" "-musl" VS_MUSL_TRIPLE "${CMAKE_LIBRARY_ARCHITECTURE}")
 
@@ -34,13 +39,13 @@ function(add_static_helper name)
   foreach(source ${ARGN})
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}_${source}.o)
     add_custom_command(OUTPUT ${object}
-      COMMAND g++ ${flags} -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
+      COMMAND ${VS_HELPER_CXX} ${flags} -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
       DEPENDS ${source} DEPFILE ${object}.d COMMENT "static ${source}" VERBATIM)
     list(APPEND objects ${object})
   endforeach()
   add_custom_command(OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/bin
-    COMMAND g++ ${link} ${objects} ${tail} -o ${output}.debug
+    COMMAND ${VS_HELPER_CXX} ${link} ${objects} ${tail} -o ${output}.debug
     COMMAND ${CMAKE_STRIP} -o ${output} ${output}.debug
     DEPENDS ${objects} COMMENT "static ${name}" VERBATIM)
   add_custom_target(${name} ALL DEPENDS ${output})

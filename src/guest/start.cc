@@ -65,8 +65,7 @@ Status claim(Start& s) {
   s.state.config = fmt::format("{}/{}", Paths::get().conf, s.config.name);
   s.state.userns = s.config.userns;
   s.state.started = ::time(nullptr);
-  s.state.ns_flags =
-      CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME;
+  s.state.ns_flags = guest_namespaces();
   if (s.config.userns) s.state.ns_flags |= CLONE_NEWUSER;
   if (s.config.net == NetMode::Private) s.state.ns_flags |= CLONE_NEWNET;
   return s.run.write(s.state);

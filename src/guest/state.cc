@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest/state.h"
 
+#include <linux/sched.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,6 +54,11 @@ constexpr std::array kAdded{
 
 std::string run_path(const std::string& name, const std::string& file) {
   return fmt::format("{}/guests/{}/{}", Paths::get().run, name, file);
+}
+
+std::uint32_t guest_namespaces() {
+  std::uint32_t const time = exists("/proc/self/ns/time") ? CLONE_NEWTIME : 0;
+  return time | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
 }
 
 std::string format_state(const RunState& state) {

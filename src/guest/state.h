@@ -40,6 +40,10 @@ struct RunState {
   bool operator==(const RunState&) const = default;
 };
 
+// CLONE_NEW* of the namespaces that every guest has on this kernel, which may be built without time
+// namespaces (time_namespaces(7)).
+std::uint32_t guest_namespaces();
+
 std::string format_state(const RunState& state);
 // Also of what an older program wrote: what it did not know is derived from what it did.
 // Fails with Errc::Unsupported when a newer version wrote it, Errc::Config when it is broken.

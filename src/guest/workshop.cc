@@ -91,8 +91,7 @@ Status note_run(const RunDir& run, Xid xid) {
   RunState state;
   state.xid = xid.value();
   state.config = fmt::format("{}/{}", Paths::get().conf, run.name());
-  state.ns_flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP |
-                   CLONE_NEWTIME | CLONE_NEWUSER | CLONE_NEWNET;
+  state.ns_flags = guest_namespaces() | CLONE_NEWUSER | CLONE_NEWNET;
   state.started = ::time(nullptr);
   return run.write(state);
 }

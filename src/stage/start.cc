@@ -96,7 +96,8 @@ int make_fs(const char* type, unsigned attr, int pid_ns = -1) {
   if (fs < 0) return -1;
   int mount = -1;
   if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type) == 0 &&
-      (pid_ns < 0 || fsconfig(fs, FSCONFIG_SET_FD, "pidns", nullptr, pid_ns) == 0) &&
+      // glibc has one of five arguments as well.
+      (pid_ns < 0 || stage::fsconfig(fs, FSCONFIG_SET_FD, "pidns", nullptr, pid_ns) == 0) &&
       fsconfig(fs, FSCONFIG_CMD_CREATE, nullptr, nullptr) == 0)
     mount = fsmount(fs, attr);
   int const err = errno;
@@ -315,7 +316,8 @@ void set_limits(const Plan& plan, int pid) {
   for (std::uint32_t i = 0; i < plan.header->n_rlimits; ++i) {
     auto const& row = plan.rlimits[i];
     rlimit limit{row.soft, row.hard};
-    auto const resource = static_cast<int>(row.resource);
+    // glibc's prlimit wants its own enumeration, musl's an int.
+    auto const resource = static_cast<decltype(RLIMIT_CPU)>(row.resource);
     if (prlimit(pid, resource, &limit, nullptr) == 0) continue;
     report(Report::Kind::Warning, errno, "set the limit", limit_name(row.resource));
     // What cannot be raised is no reason not to lower the rest.

@@ -20,6 +20,8 @@
 namespace vs {
 namespace {
 
+#if defined(__x86_64__)
+
 // The filter's verdict, as the kernel would come to it.
 std::uint32_t verdict(const std::string& filter, const seccomp_data& data) {
   std::vector<sock_filter> program(filter.size() / sizeof(sock_filter));
@@ -49,8 +51,6 @@ std::uint32_t verdict(const std::string& filter, const seccomp_data& data) {
 constexpr std::uint32_t refusal(int err) {
   return SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(err);
 }
-
-#if defined(__x86_64__)
 
 struct Call {
   std::uint32_t arch;
