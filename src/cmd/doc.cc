@@ -4,6 +4,9 @@
 //   vs-doc man <PAGE       a page for scdoc; a line "@OPTIONS NAME@" becomes the options of that
 //                          command, "@COMMANDS@" the list of vserver's commands
 //   vs-doc keys            docs/configuration.md: every entry and what becomes of it
+//   vs-doc rows            every row of the tables of flags, context capabilities and limits, for
+//   the
+//                          tests: kind, name, bits or kinds, what becomes of it, why
 //   vs-doc check FILE...   fails and names the commands that no page has the options of
 #include <unistd.h>
 
@@ -14,6 +17,8 @@
 #include "cli/help.h"
 #include "cmd/commands.h"
 #include "config/keys.h"
+#include "context/flags.h"
+#include "limit/resource.h"
 #include "sys/file.h"
 
 namespace vs {
@@ -51,6 +56,30 @@ std::string commands() {
   for (auto const* verb : all_verbs())
     out += fmt::format("*{}* {}\n\t{}.\n\n", verb->name, man_escape(verb->operands), verb->summary);
   return out;
+}
+
+void print_flags(std::string_view kind, std::span<const ContextFlag> table) {
+  constexpr std::array<std::string_view, 3> kSupport{"always", "chosen", "refused"};
+  for (auto const& flag : table) {
+    if (flag.how.empty()) continue;  // another name of the row above
+    fmt::print("{} {} {:#x} {} {}\n", kind, flag.name, flag.bits,
+               kSupport.at(static_cast<std::size_t>(flag.support)), flag.how);
+  }
+}
+
+int print_rows() {
+  print_flags("flag", context_flags());
+  print_flags("ccap", context_capabilities());
+  for (auto const& resource : resources()) {
+    std::string kinds;
+    for (auto const kind : {LimitKind::Min, LimitKind::Soft, LimitKind::Hard}) {
+      if (!knob_of(resource, kind).empty())
+        kinds += fmt::format("{}{}", kinds.empty() ? "" : ",", kind_name(kind));
+    }
+    fmt::print("limit {} {} {} {}\n", resource.name, kinds.empty() ? "-" : kinds,
+               kinds.empty() ? "refused" : "chosen", resource.note);
+  }
+  return 0;
 }
 
 // The name in a line "@OPTIONS NAME@".
@@ -151,6 +180,7 @@ Result<int> keys() {
 
 Result<int> run(const std::vector<std::string>& words) {
   if (words == std::vector<std::string>{"keys"}) return keys();
+  if (words == std::vector<std::string>{"rows"}) return print_rows();
   if (words == std::vector<std::string>{"completion"}) {
     fmt::print("{}", completion());
     return 0;
@@ -158,7 +188,7 @@ Result<int> run(const std::vector<std::string>& words) {
   if (words == std::vector<std::string>{"man"})
     return expand(VS_TRY(read_all(FdRef::raw(STDIN_FILENO))));
   if (!words.empty() && words[0] == "check") return check({words.begin() + 1, words.end()});
-  return Error::make(Errc::Usage, "vs-doc completion | keys | man <PAGE | check FILE...");
+  return Error::make(Errc::Usage, "vs-doc completion | keys | rows | man <PAGE | check FILE...");
 }
 
 }  // namespace

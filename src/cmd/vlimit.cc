@@ -182,6 +182,7 @@ constexpr Command kVlimit{
         "-a prints all limits: name, min, soft and hard; -n numbers for names, -d decimal.\n"
         "-M, -S, -H: the next limit is the min, soft, hard one; hard without them.\n"
         "RESOURCE is a name of rlimits/ or its number. LIMIT: a number with k, K, m, M, or\n"
-        "inf. Changes last until the guest stops; 'vserver GUEST set' keeps them."};
+        "inf. Changes last until the guest stops; 'vserver GUEST set' keeps them.",
+    .failure = 255};
 
 }  // namespace vs

@@ -116,6 +116,7 @@ constexpr Command kVsched{
     .run = run_vsched,
     .details =
         "What is not given is as the guest's sched/ has it. The bucket holds guests with the\n"
-        "flag sched_hard; the bias holds for all. Changes last until the guest stops."};
+        "flag sched_hard; the bias holds for all. Changes last until the guest stops.",
+    .failure = 255};
 
 }  // namespace vs

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest/network.h"
 
+#include <fcntl.h>
+#include <sched.h>
+
 #include <algorithm>
+#include <cerrno>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -143,8 +147,32 @@ Result<std::vector<std::string>> describe_network(const GuestConfig& config, std
   return items;
 }
 
+namespace {
+
+// The groups of the guest may ping in a network of its own: without raw sockets, which take a
+// capability, and as on hosts with systemd.
+Status allow_ping(FdRef netns, std::uint32_t first_gid) {
+  constexpr std::uint32_t kLastGid = 0x7fffffff;  // the kernel takes no higher one there
+  if (first_gid > kLastGid - 0xffff) return {};
+  Fd const own = VS_TRY(open_path("/proc/self/ns/net", O_RDONLY));
+  if (::setns(netns.get(), CLONE_NEWNET) != 0)
+    return Error::system(errno, "enter network namespace");
+  auto done = write_knob("/proc/sys/net/ipv4/ping_group_range",
+                         fmt::format("{} {}", first_gid, first_gid + 0xffff));
+  VS_CHECK(::setns(own.get(), CLONE_NEWNET) == 0);
+  return done;
+}
+
+}  // namespace
+
 Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid) {
   auto const addresses = VS_TRY(plan(config));
+  Fd netns;
+  if (config.net == NetMode::Private) {
+    netns = VS_TRY(open_path(fmt::format("/proc/{}/ns/net", init_pid), O_RDONLY));
+    auto const ping = allow_ping(netns, config.userns ? xid << 16U : 0);
+    if (!ping) warn("guest '{}': no ping: {}", config.name, ping.error().message());
+  }
   // A network of its own without addresses is there already, its loopback up.
   if (config.net == NetMode::Private && addresses.empty()) return {};
   Netlink netlink = VS_TRY(Netlink::open());
@@ -153,7 +181,6 @@ Status apply_network(const GuestConfig& config, std::uint32_t xid, int init_pid)
     if (config.net == NetMode::Host) return join_as_host(config.name, xid);
     return join_shared(config, xid, init_pid, addresses);
   }
-  Fd const netns = VS_TRY(open_path(fmt::format("/proc/{}/ns/net", init_pid), O_RDONLY));
   for (auto const& text :
        VS_TRY(connect_private(netlink, netns, {xid, addresses}), "private network"))
     warn("{}", text);

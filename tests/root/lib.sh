@@ -78,6 +78,17 @@ quick_init() {
   chmod 755 "$root/sbin/init"
   chown --reference="$root" "$root/sbin/init"
 }
+# row KIND NAME: what follows tests this row of the tables of `vs-doc rows`
+rows=
+row() { rows="$rows $1:$2"; }
+# all_rows KIND...: a row of these kinds that nothing tests fails
+all_rows() {
+  local kind name rest
+  while read -r kind name rest; do
+    case " $* " in *" $kind "*) ;; *) continue ;; esac
+    case "$rows " in *" $kind:$name "*) pass ;; *) fail "no test for the $kind '$name': $rest" ;; esac
+  done < <("$bin/../src/vs-doc" rows)
+}
 finish() {
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ]
