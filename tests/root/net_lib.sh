@@ -3,10 +3,9 @@
 # For tests of the network with real guests: the host's side is a network namespace of its own, with a
 # client behind the link lan0. net_probe is in every guest as /probe. Source with the test's arguments.
 if [ -z "${VS_NET_HOST-}" ]; then
-  # The network that the test was started in, for what must be downloaded: of the process that waits here.
-  export VS_NET_TRUE=$$
-  VS_NET_HOST=1 unshare -n -- "$0" "$@"
-  exit
+  # The network that the test was started in, for what must be downloaded.
+  exec 8</proc/self/ns/net
+  VS_NET_HOST=1 exec unshare -n -- "$0" "$@"
 fi
 # shellcheck source=tests/root/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
