@@ -71,8 +71,27 @@ constexpr std::array kClassicRefused{
     "fsconfig",  "fsmount",    "fsopen", "fspick", "mount",   "mount_setattr", "move_mount",
     "open_tree", "pivot_root", "setns",  "umount", "umount2", "unshare"};
 
-// Families of sockets that no network namespace confines (up to Linux 6.18).
-constexpr std::array kAbsentSockets{AF_VSOCK, AF_ALG};
+// Families of sockets beside unix, IPv4, IPv6, netlink and packet, as ranges of bits: those that no
+// network namespace confines, or no rule of a shared one, and protocols whose modules a call would
+// load. The kernel itself refuses what is beyond (64 and more).
+struct Families {
+  std::uint64_t mask, value;
+};
+constexpr std::array kAbsentSockets{
+    Families{0xffffffff, AF_AX25}, Families{0xfffffffc, 4},  Families{0xfffffffe, 8},
+    Families{0xffffffff, 11},      Families{0xfffffffc, 12}, Families{0xfffffffe, 18},
+    Families{0xfffffffc, 20},      Families{0xfffffff8, 24}, Families{0xffffffe0, 32}};
+constexpr bool is_absent(std::uint64_t family) {
+  for (auto const& range : kAbsentSockets) {
+    if ((family & range.mask) == range.value) return true;
+  }
+  return false;
+}
+static_assert(!is_absent(AF_UNSPEC) && !is_absent(AF_UNIX) && !is_absent(AF_INET) &&
+              !is_absent(AF_INET6) && !is_absent(AF_NETLINK) && !is_absent(AF_PACKET));
+static_assert(is_absent(AF_AX25) && is_absent(AF_X25) && is_absent(AF_ROSE) && is_absent(AF_KEY) &&
+              is_absent(AF_ECONET) && is_absent(AF_WANPIPE) && is_absent(AF_VSOCK) &&
+              is_absent(AF_ALG) && is_absent(AF_XDP) && is_absent(63));
 
 // Calls from here on came after Linux 6.18 and were never judged: ENOSYS, as on an older kernel.
 constexpr std::uint32_t kFirstUnknown = 470;
@@ -96,10 +115,11 @@ Status refuse(scmp_filter_ctx filter, const char* name, int err) {
   return {};
 }
 
-// Refuses a call with this value as an int argument; the kernel ignores the upper half as well.
-Status refuse_value(scmp_filter_ctx filter, const char* name, unsigned argument,
+// Refuses a call whose int argument has this value in the mask's bits; the kernel, too, ignores the
+// upper half.
+Status refuse_value(scmp_filter_ctx filter, const char* name, unsigned argument, std::uint64_t mask,
                     std::uint64_t value, int err) {
-  scmp_arg_cmp const same{argument, SCMP_CMP_MASKED_EQ, 0xffffffffU, value};
+  scmp_arg_cmp const same{argument, SCMP_CMP_MASKED_EQ, mask, value};
   int const number = ::seccomp_syscall_resolve_name(name);
   int const done = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(static_cast<std::uint16_t>(err)),
                                             number, 1, &same);
@@ -135,7 +155,7 @@ Status add_choices(scmp_filter_ctx filter, std::uint64_t flags, std::uint64_t ca
   }
   // Pushing characters into a terminal.
   if ((capabilities & ccap::kTiocsti) == 0)
-    VS_TRY(refuse_value(filter, "ioctl", 1, TIOCSTI, EPERM));
+    VS_TRY(refuse_value(filter, "ioctl", 1, 0xffffffff, TIOCSTI, EPERM));
   if ((capabilities & ccap::kSetUtsname) != 0) return {};
   VS_TRY(refuse(filter, "sethostname", EPERM));
   return refuse(filter, "setdomainname", EPERM);
@@ -146,8 +166,10 @@ Status add_rules(scmp_filter_ctx filter, bool classic) {
     VS_TRY(refuse(filter, name, EPERM));
   for (const char* name : kAbsent)
     VS_TRY(refuse(filter, name, ENOSYS));
-  for (int const family : kAbsentSockets)
-    VS_TRY(refuse_value(filter, "socket", 0, static_cast<std::uint64_t>(family), EAFNOSUPPORT));
+  for (const char* name : {"socket", "socketpair"}) {
+    for (auto const& families : kAbsentSockets)
+      VS_TRY(refuse_value(filter, name, 0, families.mask, families.value, EAFNOSUPPORT));
+  }
   if (!classic) return {};
   for (const char* name : kClassicRefused)
     VS_TRY(refuse(filter, name, EPERM));
@@ -213,7 +235,7 @@ std::string cache_name(bool classic, std::uint64_t flags, std::uint64_t capabili
   utsname machine{};
   ::uname(&machine);
   const scmp_version* library = ::seccomp_version();
-  h = hash(h, fmt::format("3 {} {}.{}.{} {} {:x} {:x}", machine.machine, library->major,
+  h = hash(h, fmt::format("4 {} {}.{}.{} {} {:x} {:x}", machine.machine, library->major,
                           library->minor, library->micro, classic, flags & kFlagChoices,
                           capabilities & kCapabilityChoices));
   return fmt::format("seccomp-{:016x}.bpf", h);
@@ -262,7 +284,7 @@ Result<std::string> compile_spectator_seccomp() {
   Filter const filter = VS_TRY(new_filter());
   for (const char* name : kSpectatorRefused)
     VS_TRY(refuse(filter.get(), name, EPERM));
-  VS_TRY(refuse_value(filter.get(), "ioctl", 1, TIOCSTI, EPERM));
+  VS_TRY(refuse_value(filter.get(), "ioctl", 1, 0xffffffff, TIOCSTI, EPERM));
   return export_bpf(filter.get());
 }
 

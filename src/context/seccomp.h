@@ -14,7 +14,8 @@ namespace vs {
 // Refused with EPERM: what reaches the whole machine whatever the capabilities (modules, kexec,
 // swap, clocks, raw I/O, perf events, BPF, handles of files, keyrings, terminal injection).
 // Answered ENOSYS, so that programs fall back: io_uring, userfaultfd, and every call newer than
-// Linux 6.18. Answered EAFNOSUPPORT: sockets to the hypervisor and of the kernel's ciphers.
+// Linux 6.18. Answered EAFNOSUPPORT: sockets of all families but
+// unix, IPv4, IPv6, netlink and packet, among them those to the hypervisor.
 //   classic   the guest shares the host's user namespace: mount and namespace calls go as well, and
 //             clone3, which hides its flags
 //   flags, capabilities   of the context (context/flags.h): igneg_nice and igneg_ionice let a raise

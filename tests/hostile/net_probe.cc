@@ -6,6 +6,7 @@
 //   net-probe echo HOST PORT                    sends back what one connection sends
 //   net-probe stream HOST PORT SECONDS          sends and receives: "alive", or how it died
 //   net-probe hammer HOST SECONDS               binds all the time
+//   net-probe age PINS                          makes pinned programs look old
 //   net-probe in-userns ...                     the same as root of a user namespace below
 //   net-probe with-socket COMMAND...            runs it with a socket as descriptor 0
 //   net-probe try ATTACK [ARGUMENT...]
@@ -21,7 +22,9 @@
 #include <vector>
 
 #include "../root/net_talk.h"
+#include "bpf/abi.h"
 #include "net_ways.h"
+#include "sys/bpf.h"
 #include "uring.h"
 
 namespace vs::rig {
@@ -341,6 +344,17 @@ std::string hammer(const Arguments& words) {
   return tries < 1000 ? fmt::format("only {} tries", tries) : fmt::format("bound {} times", bound);
 }
 
+// The programs pinned in this directory look like those of another version.
+std::string age(const Arguments& words) {
+  auto map = BpfMap<std::uint32_t, vs_state>::open(words[1] + "/state");
+  if (!map) return map.error().message();
+  auto state = map->get(0);
+  if (!state || !*state) return "no state";
+  (*state)->programs = 0;
+  auto const done = map->put(0, **state);
+  return done ? "" : done.error().message();
+}
+
 std::string run(const Arguments& words) {
   auto const verb = argument(words, 0);
   if (verb == "serve") {
@@ -353,6 +367,7 @@ std::string run(const Arguments& words) {
   }
   if (verb == "echo") return echo(words);
   if (verb == "hammer") return hammer(words);
+  if (verb == "age") return age(words);
   if (verb == "in-userns") {
     if (::unshare(CLONE_NEWUSER) != 0) return "unshare: " + errno_name(errno);
     return run({words.begin() + 1, words.end()});

@@ -123,6 +123,8 @@ TEST(Seccomp, ComparesIntArgumentsAsTheKernelDoes) {
     EXPECT_EQ(ask(filter, {k64, SYS_ioctl, 0, TIOCSTI | high}), refusal(EPERM));
     EXPECT_EQ(ask(filter, {k64, SYS_socket, AF_VSOCK | high, 0}), refusal(EAFNOSUPPORT));
     EXPECT_EQ(ask(filter, {k64, SYS_socket, AF_ALG | high, 0}), refusal(EAFNOSUPPORT));
+    EXPECT_EQ(ask(filter, {k64, SYS_socket, AF_CAN | high, 0}), refusal(EAFNOSUPPORT));
+    EXPECT_EQ(ask(filter, {k64, SYS_socket, AF_KEY | high, 0}), refusal(EAFNOSUPPORT));
   }
   EXPECT_EQ(ask(filter, {k32, 54, 0, TIOCSTI}), refusal(EPERM));
   EXPECT_EQ(ask(filter, {k32, 359, AF_VSOCK, 0}), refusal(EAFNOSUPPORT));
