@@ -47,25 +47,31 @@ namespace {
 
 struct InitKind {
   std::string_view program;  // base name of init's executable
-  int (*signal)();
+  int (*signal)();           // null: it is told by its command, inside
+  std::array<const char*, 2> command;
 };
 
 // How each init is told to shut the machine down. Anything else gets SIGINT, as the original's
 // stop sends it: sysvinit's ctrl-alt-del.
 constexpr std::array kInits{
-    InitKind{"systemd", [] { return SIGRTMIN + 4; }},
-    InitKind{"busybox", [] { return SIGUSR2; }},
-    InitKind{"runit-init", [] { return SIGCONT; }},
+    InitKind{"systemd", [] { return SIGRTMIN + 4; }, {}},
+    InitKind{"busybox", [] { return SIGUSR2; }, {}},
+    // Its signal counts only with a file that init(8) makes, wherever the distribution wants it.
+    InitKind{"runit", nullptr, {"/sbin/init", "0"}},
 };
 
-int shutdown_signal(int init_pid) {
+const InitKind* kind_of_init(int init_pid) {
   auto const exe = read_link_at(FdRef::cwd(), fmt::format("/proc/{}/exe", init_pid));
-  if (!exe) return SIGINT;
+  if (!exe) return nullptr;
   auto const name = exe->substr(exe->rfind('/') + 1);
-  for (auto const& kind : kInits) {
-    if (name == kind.program) return kind.signal();
-  }
-  return SIGINT;
+  auto const kind = std::find_if(kInits.begin(), kInits.end(),
+                                 [&](const InitKind& one) { return one.program == name; });
+  return kind == kInits.end() ? nullptr : kind;
+}
+
+int shutdown_signal(int init_pid) {
+  auto const* kind = kind_of_init(init_pid);
+  return kind != nullptr && kind->signal != nullptr ? kind->signal() : SIGINT;
 }
 
 std::int64_t monotonic_ms() {
@@ -170,7 +176,10 @@ Status ask_to_end(ContextCgroup& cgroup, const RunState& state, const GuestConfi
   // What a rescue start runs knows nothing of the style.
   interrupt = interrupt || state.rescue == 2;
   if (state.rescue == 1 && !interrupt) return {};  // nobody who could be asked
-  auto const plan = interrupt ? Result<InitPlan>{InitPlan{}} : plan_init(config);
+  auto plan = interrupt ? Result<InitPlan>{InitPlan{}} : plan_init(config);
+  if (auto const* kind = kind_of_init(state.init.pid);
+      !interrupt && kind != nullptr && kind->signal == nullptr && plan && plan->stop.empty())
+    plan->stop.assign(kind->command.begin(), kind->command.end());
   if (plan && !plan->stop.empty()) {
     VS_TRY(run_stop_command(config.name, *plan, config.stop_timeout_s));
   } else if (plan && !plan->own_init) {
