@@ -17,6 +17,7 @@ TITLES = {
     "micro": "Inside a guest",
     "trees": "Making a guest's tree",
     "net": "Sockets on the shared network",
+    "hogs": "A hog in one guest, and its neighbours",
 }
 
 
@@ -108,6 +109,14 @@ def net_goals(result: dict) -> list[list[str]]:
     return out
 
 
+def hogs_table(rows: list[dict]) -> str:
+    lines = ["| hog in one guest | felt by | quiet, us | with the hog, us | ratio |", "|---|---|---|---|---|"]
+    for row in rows:
+        lines.append(f"| {row['hog']} | {row['felt']} | {row['quiet_us']:.1f} | {row['loud_us']:.1f} |"
+                     f" {row['ratio']:.2f} |")
+    return "\n".join(lines)
+
+
 def text(name: str, result: dict) -> str:
     parts = []
     if "density" in result:
@@ -119,6 +128,8 @@ def text(name: str, result: dict) -> str:
         parts.append(micro_table(result["micro"]))
     if "net" in result:
         parts.append(net_table(result))
+    if "hogs" in result:
+        parts.append(hogs_table(result["hogs"]))
     if result.get("left_out"):
         parts.append("Did not work on this machine: " + ", ".join(result["left_out"]) + ".")
     return f"## {TITLES[name]}\n\n" + "\n\n".join(parts) + "\n"

@@ -16,6 +16,7 @@ namespace {
 constexpr std::array kLimitsOptions{
     Option{0, "json", "", "Print JSON, with all that is counted"},
     Option{'a', "all", "", "Also resources without use and limit"},
+    Option{0, "reset-hits", "", "Count hits from 0 again; prints nothing"},
 };
 static_assert(is_option_table(kLimitsOptions));
 
@@ -165,6 +166,10 @@ void print_json(const std::string& guest, const LimitReport& report) {
 
 Result<int> run_limits(const Parsed& args) {
   auto const guest = VS_TRY(resolve_guest(args.operands[0]));
+  if (args.has("reset-hits")) {
+    VS_TRY(reset_hits(guest));
+    return 0;
+  }
   auto const report = VS_TRY(report_limits(guest));
   if (args.has("json")) {
     print_json(guest, report);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "guest/change.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -236,6 +238,34 @@ void take_configured(const LimitPlan& plan, Reading& reading) {
 
 }  // namespace
 
+namespace {
+
+constexpr const char* kHitsFile = "hits";  // lines "RESOURCE NUMBER": what does not count any more
+
+// The kernel's counters only grow: what was there at the last reset is taken off.
+void subtract_hits(const std::string& guest, std::vector<Reading>& readings) {
+  auto const text = read_file(run_path(guest, kHitsFile));
+  if (!text) return;
+  for (auto& reading : readings) {
+    auto const before = field_of(*text, reading.resource->name);
+    if (reading.hits && before) *reading.hits -= std::min(*reading.hits, *before);
+  }
+}
+
+}  // namespace
+
+Status reset_hits(const std::string& guest) {
+  auto const run = VS_TRY(RunDir::lock(guest, 30));
+  auto const running = VS_TRY(find_running(guest));
+  if (!running) return not_running(guest);
+  std::string text;
+  for (auto const& reading : read_resources(running->cgroup, {})) {
+    if (reading.hits) text += fmt::format("{} {}\n", reading.resource->name, *reading.hits);
+  }
+  Fd const dir = VS_TRY(open_path(run_path(guest, "."), O_RDONLY | O_DIRECTORY));
+  return replace_file_at(dir, kHitsFile, text);
+}
+
 Result<LimitReport> report_limits(const std::string& guest) {
   auto const config = VS_TRY(load_config(guest));
   auto const running = VS_TRY(find_running(guest));
@@ -249,6 +279,7 @@ Result<LimitReport> report_limits(const std::string& guest) {
   if (init != pids.end()) std::rotate(pids.begin(), init, init + 1);
   LimitReport out;
   out.readings = read_resources(running->cgroup, pids);
+  subtract_hits(guest, out.readings);
   out.accounting = read_accounting(running->cgroup, pids);
   out.shares = read_shares(running->cgroup);
   auto const plan = VS_TRY(plan_guest_limits(config, running->cgroup.host()));

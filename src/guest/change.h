@@ -41,4 +41,7 @@ struct LimitReport {
 };
 Result<LimitReport> report_limits(const std::string& guest);
 
+// Counts the hits of a running guest's limits from 0 again, until it stops.
+Status reset_hits(const std::string& guest);
+
 }  // namespace vs
