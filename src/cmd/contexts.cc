@@ -167,23 +167,25 @@ Result<int> migrate(std::uint32_t xid, const Parsed& args, const ContextProgram&
   }
   auto const guest = guest_of(xid);
   if (!guest || is_context_name(*guest)) {
-    if (args.has("vlogin"))
+    if (args.has("vlogin")) {
       return Error::make(Errc::Unsupported,
                          "--vlogin: a context without a guest has no terminals of its own");
+    }
     return run_in_context(xid, program);
   }
   ExecRequest request;
   request.argv = program.argv;
   request.user.uid = request.user.gid = program.uid.value_or(0);
   if (args.has("vlogin")) request.terminal = Terminal::Always;
-  if (program.background || program.own_init)
+  if (program.background || program.own_init) {
     return Error::make(Errc::Unsupported, "context {} is guest '{}': its own init starts services",
                        xid, *guest)
         .hint("'vserver GUEST exec' runs programs in it");
+  }
   return exec_in_guest(*guest, request);
 }
 
-Result<int> create(const Parsed& args, const ContextProgram& program, ContextWish wish) {
+Result<int> create(const Parsed& args, const ContextProgram& program, const ContextWish& wish) {
   auto const made = make_context(wish);
   if (!made) {
     bool const exists = made.error().code() == Errc::Busy;
@@ -201,9 +203,11 @@ Result<int> create(const Parsed& args, const ContextProgram& program, ContextWis
 Result<int> run_vcontext(const Parsed& args) {
   bool const make = args.has("create");
   bool const self = args.has("migrate-self");
-  if (static_cast<int>(make) + static_cast<int>(args.has("migrate")) + static_cast<int>(self) != 1)
+  if (static_cast<int>(make) + static_cast<int>(args.has("migrate")) + static_cast<int>(self) !=
+      1) {
     return Error::make(Errc::Usage,
                        "exactly one of --create, --migrate and --migrate-self is needed");
+  }
   auto program = VS_TRY(program_of(args));
   VS_TRY(take_personality(args));
   if (args.has("closefd")) ::syscall(SYS_close_range, 3, ~0U, 1U << 2U);
@@ -235,9 +239,10 @@ Result<ContextWish> chcontext_wish(const Parsed& args) {
   ContextWish wish;
   wish.xid = VS_TRY(wanted_xid(args));
   wish.capabilities = args.has("secure") ? default_capabilities(false) : all_capabilities();
-  for (auto const list : args.all("cap"))
+  for (auto const list : args.all("cap")) {
     wish.capabilities =
         VS_TRY(parse_flags(capability_table(), "cap_", list)).applied_to(wish.capabilities);
+  }
   wish.capabilities &= all_capabilities();
   wish.flags = kDefaultContextFlags;
   for (auto const list : args.all("flag"))
@@ -245,9 +250,10 @@ Result<ContextWish> chcontext_wish(const Parsed& args) {
   wish.context_capabilities = kDefaultContextCapabilities;
   auto const spaces = args.get("spaces");
   auto const mask = spaces ? VS_TRY(parse_spaces(*spaces)) : kDefaultSpaces;
-  if ((mask & CLONE_NEWUSER) != 0)
+  if ((mask & CLONE_NEWUSER) != 0) {
     return Error::make(Errc::Unsupported,
                        "a user namespace needs owner ids of its own: only guests have them");
+  }
   wish.spaces = mask & (CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET);
   wish.hostname = args.get("hostname").value_or("");
   wish.domainname = args.get("domainname").value_or("");

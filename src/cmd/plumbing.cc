@@ -38,7 +38,7 @@ constexpr std::array kCapchrootOptions{
 static_assert(is_option_table(kCapchrootOptions));
 
 Status show_capabilities(const Parsed& args) {
-  std::uint64_t pid = static_cast<std::uint64_t>(::getpid());
+  auto pid = static_cast<std::uint64_t>(::getpid());
   if (auto const text = args.get("pid")) pid = VS_TRY(number_of(*text, "--pid"));
   if (pid == 0 || pid > 4194304) return Error::system(ESRCH, "process {}", pid);
   auto const sets = VS_TRY(capabilities_of(static_cast<int>(pid)));
@@ -46,16 +46,18 @@ Status show_capabilities(const Parsed& args) {
     return (set & bit) != 0 ? "X" : " ";
   };
   fmt::print("{:>20} Effective  Permitted  Inheritable\n", "Capability");
-  for (auto const& cap : capability_table())
+  for (auto const& cap : capability_table()) {
     fmt::print("{:>20}     {}          {}           {}\n", cap.name, mark(sets.effective, cap.bits),
                mark(sets.permitted, cap.bits), mark(sets.inheritable, cap.bits));
+  }
   return {};
 }
 
 Result<int> run_reducecap(const Parsed& args) {
-  if (args.has("flag"))
+  if (args.has("flag")) {
     return Error::make(Errc::Unsupported, "--flag: flags belong to a context")
         .hint("chcontext --flag LIST PROGRAM");
+  }
   if (args.has("show")) {
     VS_TRY(show_capabilities(args));
     return become_rest(args);

@@ -61,17 +61,19 @@ Result<int> run_status(const Parsed& args) {
   fmt::print("Vserver '{}' is running at context '{}'\n", word, status.xid);
   fmt::print("Number of processes:  {}\nUptime:               {}\n", status.processes,
              uptime_text(status.uptime_s));
-  if (status.stopping)
+  if (status.stopping) {
     warn("guest '{0}': a stop was begun and has not ended: 'vserver {0} stop' goes on with it",
          guest);
+  }
   if (!status.guarded)
     warn("guest '{}' runs without its guard: a reboot from inside will not start it again", guest);
   auto const net = VS_TRY(report_net_context(status.xid));
-  if (net && !net->context.host && !net->own_names)
+  if (net && !net->context.host && !net->own_names) {
     warn(
         "guest '{}' shares abstract unix sockets with the host and other guests ('net/mode' "
         "shared on this kernel; see vserver doctor)",
         guest);
+  }
   return code;
 }
 

@@ -24,9 +24,10 @@ static_assert(is_option_table(kOptions));
 
 Status set_bias(const std::string& context, std::string_view text) {
   auto const n = parse_base0(text);
-  if (!n || *n < -1000 || *n > 1000)
+  if (!n || *n < -1000 || *n > 1000) {
     return Error::make(Errc::Usage, "--badness: '{}' is not between -1000 and 1000", text)
         .hint("the kernel adds it in thousandths of the memory: 1000 is killed first, -1000 never");
+  }
   ContextCgroup const cgroup{VS_TRY(CgroupHost::find()), context};
   auto const pids = VS_TRY(cgroup.processes());
   if (pids.empty()) return Error::make(Errc::NotRunning, "'{}' is not running", context);
