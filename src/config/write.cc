@@ -199,9 +199,10 @@ Result<std::vector<std::string>> sweep_entries(const std::string& dir) {
   constexpr int kDeepest = 8;
   std::vector<std::string> out;
   auto const root = open_path(dir, O_RDONLY | O_DIRECTORY);
-  if (!root)
+  if (!root) {
     return root.error().sys() == ENOENT ? Result<std::vector<std::string>>{out}
                                         : Error{root.error()};
+  }
   VS_TRY(sweep_below(*root, "", kDeepest, out));
   return out;
 }

@@ -224,8 +224,8 @@ Result<LimitEntry> process_limit(const Tree& tree, const Ulimit& resource) {
   auto const hard = VS_TRY(tree.limit(base + ".hard"));
   rlimit now{};
   ::getrlimit(static_cast<__rlimit_resource_t>(resource.id), &now);
-  static const bool may_raise = has_capability(CAP_SYS_RESOURCE);
-  LimitEntry limit{resource.id, now.rlim_cur, may_raise ? RLIM_INFINITY : now.rlim_max};
+  static const bool kMayRaise = has_capability(CAP_SYS_RESOURCE);
+  LimitEntry limit{resource.id, now.rlim_cur, kMayRaise ? RLIM_INFINITY : now.rlim_max};
   if (both) limit.soft = limit.hard = *both;
   if (soft) limit.soft = *soft;
   if (soft && !both) limit.hard = std::max(limit.hard, limit.soft);
@@ -252,6 +252,7 @@ Result<std::vector<LimitEntry>> read_ulimits(const std::string& dir) {
     }
   }
   std::vector<LimitEntry> out;
+  out.reserve(std::size(kUlimits));
   for (auto const& resource : kUlimits)
     out.push_back(VS_TRY(process_limit(tree, resource)));
   return out;

@@ -218,9 +218,9 @@ int follow(pid_t init, const ContextProgram& program, Pipes& pipes) {
   if (program.own_init) return status_of(wait_for(init));
   Ended ended;
   ssize_t n = 0;
-  do
+  do {
     n = ::read(pipes.ended_read.get(), &ended, sizeof ended);
-  while (n < 0 && errno == EINTR);
+  } while (n < 0 && errno == EINTR);
   if (n != sizeof ended) return status_of(wait_for(init));
   if (ended.last) wait_for(init);
   return status_of(ended.status);
@@ -293,9 +293,10 @@ StagePlan plan_join(const GuestConfig& config, const RunState& state,
 // By vs-stage, as programs get into guests: a context's root may trace what it sees.
 Result<int> join(const RunState& state, const GuestConfig& config, const ContextCgroup& cgroup,
                  const ContextProgram& program) {
-  if (program.own_init)
+  if (program.own_init) {
     return Error::make(Errc::Unsupported, "context {} has an init: process 1 is born with it",
                        state.xid);
+  }
   Fd const init = VS_TRY(open_process(state.init), "its process 1");
   Fd const group = VS_TRY(cgroup.open_beside(state.init.pid));
   auto plan = plan_join(config, state, program);
@@ -357,10 +358,11 @@ Error finish_setup(const ContextProgram& program) {
     auto const name = VS_TRY(own_context());
     if (!is_context_name(name))
       return Error::make(Errc::Usage, "the caller is in no context that could be set up");
-    if (program.own_init && ::getpid() != 1)
+    if (program.own_init && ::getpid() != 1) {
       return Error::make(Errc::Unsupported,
                          "a process gets the number 1 when it is born, not later")
           .hint("give --initpid to the 'vcontext --create' in front");
+    }
     auto config = VS_TRY(load_config(name));
     config.context_flags &= ~cflag::kStateSetup;
     VS_TRY(write_entry(name, "cflags", fmt::format("~all,{:#x}", config.context_flags)));
