@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Counts the IPv4 and IPv6 sockets that the processes of one context make, and refuses more than its
- * limit. Attached to the context's cgroup, and gone with it.
+ * Counts the IPv4 and IPv6 sockets that the processes of one context make, and refuses more than
+ * its limit. Attached to the context's cgroup, and gone with it.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -40,7 +40,8 @@ struct {
 static __always_inline void take_back(struct counted *c)
 {
 	bpf_spin_lock(&c->lock);
-	if (c->n.current > 0) c->n.current--;
+	if (c->n.current > 0)
+		c->n.current--;
 	bpf_spin_unlock(&c->lock);
 }
 
@@ -52,7 +53,8 @@ int vs_socket_made(struct bpf_sock *sk)
 	struct counted *c = bpf_map_lookup_elem(&vs_counts, &zero);
 	__u64 *limit = bpf_map_lookup_elem(&vs_limit, &zero);
 
-	if (!c || !limit) return 1;
+	if (!c || !limit)
+		return 1;
 	__u64 const most = *limit;
 	bpf_spin_lock(&c->lock);
 	if (c->n.current >= most) {
@@ -60,14 +62,16 @@ int vs_socket_made(struct bpf_sock *sk)
 		refused = 1;
 	} else {
 		c->n.current++;
-		if (c->n.current > c->n.maximum) c->n.maximum = c->n.current;
+		if (c->n.current > c->n.maximum)
+			c->n.maximum = c->n.current;
 	}
 	bpf_spin_unlock(&c->lock);
 	if (refused) {
 		bpf_set_retval(-VS_ENOBUFS);
 		return 0;
 	}
-	if (!bpf_sk_storage_get(&vs_marks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE)) take_back(c);
+	if (!bpf_sk_storage_get(&vs_marks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE))
+		take_back(c);
 	return 1;
 }
 
@@ -77,7 +81,8 @@ int vs_socket_gone(struct bpf_sock *sk)
 	__u32 zero = 0;
 	struct counted *c = bpf_map_lookup_elem(&vs_counts, &zero);
 
-	if (c && bpf_sk_storage_get(&vs_marks, sk, 0, 0)) take_back(c);
+	if (c && bpf_sk_storage_get(&vs_marks, sk, 0, 0))
+		take_back(c);
 	return 1;
 }
 

@@ -145,10 +145,10 @@ void look_at_programs(Findings& out) {
 
 void look_at_network(Findings& out) {
   auto const shared = probe_shared();
-  out.push_back({"network", "shared network", shared ? Verdict::Good : Verdict::Lost,
-                 shared ? "new guests have it"
-                        : fmt::format("new guests have net/mode private; {}",
-                                      shared.error().message())});
+  out.push_back(
+      {"network", "shared network", shared ? Verdict::Good : Verdict::Lost,
+       shared ? "new guests have it"
+              : fmt::format("new guests have net/mode private; {}", shared.error().message())});
   auto const names = probe_names();
   out.push_back({"network", "abstract unix sockets", names ? Verdict::Good : Verdict::Lost,
                  names ? "of each guest its own"

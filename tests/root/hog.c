@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Takes as much of one thing as it gets, says how many, and holds it until it is killed.
  * Usage: hog files|ptys|inotify|sockets|forks|semaphores|signals|queues|segments|pages|spaces | hog
- * memory MIB | hog burn PROCESSES SECONDS | hog write FILE MIB. Or tries one thing, exit status 0 when it
- * may: hog nice|ionice|tiocsti|ping | hog filecap|trusted FILE | hog semaphore-set N */
+ * memory MIB | hog burn PROCESSES SECONDS | hog write FILE MIB. Or tries one thing, exit status 0
+ * when it may: hog nice|ionice|tiocsti|ping | hog filecap|trusted FILE | hog semaphore-set N */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

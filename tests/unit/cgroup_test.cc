@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sys/cgroup.h"
 
+#include <cstdlib>
+
 #include <gtest/gtest.h>
 
 #include "sys/systemd.h"
 
 namespace vs {
 namespace {
+
+// The caller's may be another.
+[[maybe_unused]] const int kUsualSlice = ::unsetenv("VSERVER_SLICE");
 
 TEST(Cgroup, HybridHostIsSeen) {
   auto const host = CgroupHost::parse(

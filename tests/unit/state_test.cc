@@ -39,7 +39,7 @@ TEST(RunState, OfAnOlderProgramIsUnderstood) {
 }
 
 TEST(RunState, OfANewerProgramIsSkippedWhereUnknown) {
-  auto const state = parse_state("version 1\nxid 7\ncolour blue\nnumber 12\nphase dreaming\n");
+  auto const state = parse_state("version 1\nxid 7\ncolour blue\nwheels 12\nphase dreaming\n");
   ASSERT_TRUE(state);
   EXPECT_EQ(state->xid, 7U);
   EXPECT_EQ(state->phase, Phase::Running);
