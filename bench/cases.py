@@ -23,7 +23,9 @@ def add_guests(rig: Rig) -> dict[str, str]:
     guests = rig.named = {
         "plain": rig.add_guest(f"{rig.tag}-plain", seccomp=False),
         "secured": rig.add_guest(f"{rig.tag}-secured"),
-        "shared": rig.add_guest(f"{rig.tag}-shared", net="host", seccomp=False),
+        "host": rig.add_guest(f"{rig.tag}-host", net="host", seccomp=False),
+        "shared": rig.add_guest(f"{rig.tag}-shared", net="shared", seccomp=False),
+        "other": rig.add_guest(f"{rig.tag}-other", net="shared"),
     }
     rig.run(rig.vserver, guests["secured"], "run", "/bin/true")
     return guests
@@ -36,6 +38,14 @@ def floor(rig: Rig, name: str, *options: str, view: str = "unified") -> Row:
 
 def ours(rig: Rig, name: str, guest: str, base: str, view: str = "unified", note="") -> Row:
     return Row(name, [rig.vserver, guest, "run", "/bin/true"], base, view, note=note)
+
+
+def shared_row(rig: Rig, guests: dict[str, str]) -> Row:
+    """With another guest on the shared network: the first one also loads its programs."""
+    row = ours(rig, "vserver run, shared network", guests["shared"], "floor+user+cgroup",
+               note="not the first guest")
+    row.before = [rig.vserver, "--silent", guests["other"], "start"]
+    return row
 
 
 def filter_file(rig: Rig) -> str:
@@ -56,7 +66,8 @@ def start_rows(rig: Rig) -> list[Row]:
         floor(rig, "floor+user+cgroup", "-u", BASE, "-2", str(group)),
         floor(rig, "floor+net+user+cgroup", *all_of),
         floor(rig, "floor+net+user+cgroup+seccomp", *all_of, "-s", filter_file(rig)),
-        ours(rig, "vserver run, shared network", guests["shared"], "floor+user+cgroup"),
+        ours(rig, "vserver run, host's network", guests["host"], "floor+user+cgroup"),
+        shared_row(rig, guests),
         ours(rig, "vserver run", guests["plain"], "floor+net+user+cgroup"),
         ours(rig, "vserver run, seccomp", guests["secured"], "floor+net+user+cgroup+seccomp"),
     ]

@@ -25,6 +25,7 @@ TITLES = {
 GOALS = (
     ("start + true + stop, private network", "start", "vserver run", 1.5),
     ("the same with seccomp", "start", "vserver run, seccomp", 1.6),
+    ("without a network namespace", "start", "vserver run, host's network", 1.4),
     ("shared network", "start", "vserver run, shared network", 1.4),
     ("with v1 controllers, against a floor that joins them", "start-v1", "vserver run, v1", 1.3),
     ("exec", "exec", "vserver exec", 1.5),
