@@ -143,6 +143,16 @@ Status copy_from(Build& build, const Source& source) {
   plan.argv =
       rsync_arguments("sh -c 'exec 3<&0; cat <&3 >/to & exec cat </from'", "source:" + source.path);
   bool gone = false;
+  auto const ended = [&](int timeout_ms) -> Status {
+    pollfd poll{ssh.pidfd().get(), POLLIN, 0};
+    if (::poll(&poll, 1, timeout_ms) != 1) return {};
+    gone = true;
+    auto const status = VS_TRY(ssh.wait());
+    // Other numbers are those of the rsync over there, of which ours has better words.
+    if (status < 126) return {};
+    return Error::make(Errc::System, "ssh {} ended with status {}", source.host, status)
+        .hint(fmt::format("see what 'ssh -oBatchMode=yes {} rsync --version' says", source.host));
+  };
   auto const alive = [&]() -> Status {
     // Whoever is late at a fifo that ssh has left would wait there for ever.
     if (gone) {
@@ -150,15 +160,12 @@ Status copy_from(Build& build, const Source& source) {
       Fd const writer{::open((root + "/from").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
       return {};
     }
-    pollfd poll{ssh.pidfd().get(), POLLIN, 0};
-    if (::poll(&poll, 1, 0) != 1) return {};
-    gone = true;
-    auto const status = VS_TRY(ssh.wait());
-    if (status == 0) return {};
-    return Error::make(Errc::System, "ssh {} ended with status {}", source.host, status)
-        .hint(fmt::format("see what 'ssh -oBatchMode=yes {} rsync --version' says", source.host));
+    return ended(0);
   };
-  return receive(build, std::move(plan), alive);
+  auto done = receive(build, std::move(plan), alive);
+  // Our rsync may have been the first to notice: what it lacks is no more than an end.
+  if (!done && !gone && Interrupts::check()) VS_TRY(ended(1000));
+  return done;
 }
 
 }  // namespace

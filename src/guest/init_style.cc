@@ -50,17 +50,19 @@ std::string level_or(const std::string& level, std::string_view fallback) {
   return level.empty() ? std::string{fallback} : level;
 }
 
-// Everything but directories, without following a link.
-Status remove_files(FdRef dir) {
+// Everything but directories, without following a link. What a guest has nested deeper than any
+// program does stays: it must not keep its next start from going on.
+Status remove_files(FdRef dir, int depth = 32) {
   for (auto const& entry : VS_TRY(read_entries(dir))) {
     if (entry.type != DT_DIR) {
       if (::unlinkat(dir.get(), entry.name.c_str(), 0) != 0 && errno != ENOENT && errno != EISDIR)
         return Error::system(errno, "remove {}", entry.name);
       continue;
     }
+    if (depth == 0) continue;
     Fd const sub =
         VS_TRY(open_at(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, Resolve::Beneath));
-    VS_TRY(remove_files(sub), "{}", entry.name);
+    VS_TRY(remove_files(sub, depth - 1), "{}", entry.name);
   }
   return {};
 }
