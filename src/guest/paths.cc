@@ -31,7 +31,7 @@ std::string shown(const std::string& name) {
 }  // namespace
 
 const Paths& Paths::get() {
-  static const Paths paths = [] {
+  static const Paths kPaths = [] {
     Paths p;
     p.conf = from_env("VSERVER_CONFDIR", "/etc/vservers");
     p.vdirs = from_env("VSERVER_VDIRBASE", "/var/lib/vservers");
@@ -46,7 +46,7 @@ const Paths& Paths::get() {
     p.libexec = from_env("VSERVER_LIBEXECDIR", libexec_dir(p.self).c_str());
     return p;
   }();
-  return paths;
+  return kPaths;
 }
 
 Status check_name(const std::string& name) {

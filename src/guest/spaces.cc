@@ -212,11 +212,12 @@ Result<int> run_in_spaces(const std::string& context, std::uint32_t mask, unsign
     return Error::system(EINVAL, "'{}' has no namespaces {:#x} of its own", context, missing);
   auto const state = VS_TRY(RunDir::read_state(context));
   bool const classic = state && !state->userns && !is_context_name(context);
-  if (classic && (mask & CLONE_NEWPID) != 0)
+  if (classic && (mask & CLONE_NEWPID) != 0) {
     return Error::make(Errc::Unsupported,
                        "guest '{}' has no user namespace: its root could trace the program",
                        context)
         .hint("'vserver GUEST exec' runs programs with the guest's rights");
+  }
   Fd const process = VS_TRY(open_process(stored.process), "the process that has the namespaces");
   std::fflush(nullptr);
   pid_t const pid = ::fork();

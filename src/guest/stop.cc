@@ -305,7 +305,7 @@ Status begin(const RunDir& run, RunState& state, Hooks& hooks) {
   if (state.phase == Phase::Stopping) return {};
   VS_TRY(hooks.run("pre-stop"));
   state.phase = Phase::Stopping;
-  auto const noted = run.write(state);
+  auto noted = run.write(state);
   // A full run directory is no reason to go on running.
   if (!noted && noted.error().sys() != ENOSPC && noted.error().sys() != EDQUOT) return noted;
   return {};

@@ -48,9 +48,9 @@ Error start_error(const std::string& name, Error fallback) {
 }  // namespace
 
 bool units_used() {
-  static bool const used = is_systemd_host() && std::getenv("VSERVER_RUNDIR") == nullptr &&
-                           exists(VS_UNITDIR "/vserver-guard@.service");
-  return used;
+  static bool const kUsed = is_systemd_host() && std::getenv("VSERVER_RUNDIR") == nullptr &&
+                            exists(VS_UNITDIR "/vserver-guard@.service");
+  return kUsed;
 }
 
 void enter_unit() {

@@ -356,9 +356,10 @@ Status probe_shared() {
   int status = -1;
   while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (status != 0)
+  if (status != 0) {
     return Error::make(Errc::Unsupported, "devices take no programs")
         .hint("kernels before 6.6 need the modules sch_ingress and cls_bpf");
+  }
   return {};
 }
 

@@ -175,11 +175,11 @@ const std::string& CgroupHost::mount_of(std::string_view controller) const {
 }
 
 const std::string& context_slice() {
-  static const std::string slice = [] {
+  static const std::string kSlice = [] {
     const char* value = std::getenv("VSERVER_SLICE");
     return std::string{value != nullptr && *value != '\0' ? value : "vserver.slice"};
   }();
-  return slice;
+  return kSlice;
 }
 
 Result<std::uint64_t> ContextCgroup::id() const {
