@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a guest feels of its neighbours: for so many seconds, how long a fork with its end takes and how late a
- * sleep of a millisecond wakes up. Prints the medians and the 99th percentiles in microseconds.
- * Usage: neighbour SECONDS */
+/* What a guest feels of its neighbours: for so many seconds, how long a fork with its end takes and
+ * how late a sleep of a millisecond wakes up. Prints the medians and the 99th percentiles in
+ * microseconds. Usage: neighbour SECONDS */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
