@@ -37,6 +37,12 @@ class Host {
     return host;
   }
   ~Host() {
+    if (set_) {
+      auto const left = list_contexts(*set_);
+      for (auto const& one : left ? *left : std::vector<NetContext>{})
+        (void)erase_context(*set_, one.cgroup).has_value();
+      (void)set_->remove_if_unused().has_value();
+    }
     set_.reset();
     ::umount2((work_ + "/bpf").c_str(), MNT_DETACH);
     for (auto const& group : groups_)
