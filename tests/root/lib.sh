@@ -89,6 +89,14 @@ all_rows() {
     case "$rows " in *" $kind:$name "*) pass ;; *) fail "no test for the $kind '$name': $rest" ;; esac
   done < <("$bin/../src/vs-doc" rows)
 }
+# deep DIR N: N directories, one in the other; bash would look at the whole path for each
+deep() {
+  python3 -c 'import os, sys
+os.chdir(sys.argv[1])
+for _ in range(int(sys.argv[2])):
+    os.mkdir("d")
+    os.chdir("d")' "$@"
+}
 finish() {
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ]
