@@ -156,8 +156,12 @@ Error stage_error(const stage::Report& report) {
 
 Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int pid)>& on_init) {
   StageReports out;
+  Status answered;  // what on_init said
   for (;;) {
     auto got = VS_TRY(receive(reports));
+    // An init that the helper gave up while it was set up from here: the helper knows why.
+    bool const over = got.end || got.report.kind == stage::Report::Kind::Await;
+    if (over && !answered) return std::move(answered).error();
     if (got.end) return out;
     switch (got.report.kind) {
       case stage::Report::Kind::Error: return stage_error(got.report);
@@ -167,7 +171,7 @@ Result<StageReports> follow_stage(FdRef reports, const std::function<Status(int 
       case stage::Report::Kind::Init:
         // While the helper goes on: it waits for the answer to Await before init is let go.
         out.pid = got.report.value;
-        VS_TRY(on_init(out.pid));
+        answered = on_init(out.pid);
         break;
       case stage::Report::Kind::Descriptors:
         for (auto& fd : got.fds)
