@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cmd/commands.h"
+#include "guest/context_run.h"
 #include "net/net_flags.h"
 
 namespace vs {
@@ -125,14 +126,7 @@ std::string adding_line(std::string_view verb, const std::vector<Address>& addre
 
 // Becomes the program; returns only when that failed.
 int become(const std::vector<std::string>& argv, int code) {
-  std::vector<char*> words;
-  words.reserve(argv.size() + 1);
-  for (auto const& word : argv)
-    words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  std::fflush(nullptr);
-  ::execvp(words[0], words.data());
-  return fail_with(Error::system(errno, "exec {}", argv[0]), code);
+  return fail_with(exec_words(argv), code);
 }
 
 // The same in the background: 0 once the program runs.
