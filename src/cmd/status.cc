@@ -85,9 +85,9 @@ Result<int> run_list(const Parsed& args) {
   Table table{{{"NAME"}, {"STATE"}, {"XID", true}, {"UPTIME", true}}};
   JsonArray json;
   int code = 0;
-  auto slice = ContextSlice::open(VS_TRY(CgroupHost::find()));
+  auto guests = VS_TRY(GuestBriefs::open());
   for (auto const& name : VS_TRY(list_guests())) {
-    auto const known = guest_brief(name, slice);
+    auto const known = guests.read(name);
     if (!known) {  // the others are shown all the same
       code = report_error(known.error());
       continue;

@@ -453,8 +453,7 @@ Result<std::vector<std::string>> list_guests() {
   if (!dir) return std::vector<std::string>{};
   std::vector<std::string> out;
   for (auto& name : VS_TRY(list_dir(*dir))) {
-    if (name[0] != '.' && !is_ignored_name(name) &&
-        exists(fmt::format("{}/{}/vdir", Paths::get().conf, name)))
+    if (name[0] != '.' && !is_ignored_name(name) && exists_at(*dir, name + "/vdir"))
       out.push_back(std::move(name));
   }
   return out;

@@ -185,8 +185,20 @@ Result<RunDir> RunDir::lock(const std::string& name, int timeout_s, std::string_
   return RunDir{name, std::move(*lock), std::move(startup)};
 }
 
+Result<Fd> RunDir::open_runs() {
+  auto runs = open_path(Paths::get().run + "/guests", O_PATH | O_DIRECTORY);
+  if (!runs && runs.error().sys() == ENOENT) return Fd{};
+  return runs;
+}
+
 Result<std::optional<RunState>> RunDir::read_state(const std::string& name) {
-  auto const text = read_file(run_path(name, "state"));
+  Fd const runs = VS_TRY(open_runs());
+  return read_state(runs, name);
+}
+
+Result<std::optional<RunState>> RunDir::read_state(FdRef runs, const std::string& name) {
+  if (runs.get() < 0) return std::optional<RunState>{};
+  auto const text = read_short_file_at(runs, name + "/state");
   if (!text) {
     if (text.error().sys() == ENOENT) return std::optional<RunState>{};
     return Error{text.error()};

@@ -73,6 +73,11 @@ class RunDir {
 
   // The state without a lock: for status and lists. Empty when the guest is not running.
   static Result<std::optional<RunState>> read_state(const std::string& name);
+  // The same for many.
+  //   runs   of open_runs()
+  static Result<std::optional<RunState>> read_state(FdRef runs, const std::string& name);
+  // The directory of the run directories; empty when there was never a guest.
+  static Result<Fd> open_runs();
 
  private:
   RunDir(std::string name, Fd lock, Fd startup)

@@ -36,9 +36,13 @@ GuestBrief brief_of(const std::string& name, const std::optional<RunState>& stat
 
 }  // namespace
 
-Result<GuestBrief> guest_brief(const std::string& name, ContextSlice& slice) {
-  auto const state = VS_TRY(RunDir::read_state(name));
-  return brief_of(name, state, slice.populated(name));
+Result<GuestBriefs> GuestBriefs::open() {
+  return GuestBriefs{ContextSlice::open(VS_TRY(CgroupHost::find())), VS_TRY(RunDir::open_runs())};
+}
+
+Result<GuestBrief> GuestBriefs::read(const std::string& name) {
+  auto const state = VS_TRY(RunDir::read_state(runs_, name));
+  return brief_of(name, state, slice_.populated(name));
 }
 
 Result<GuestStatus> guest_status(const std::string& name) {

@@ -3,9 +3,12 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "base/result.h"
 #include "guest/state.h"
+#include "sys/cgroup.h"
+#include "sys/fd.h"
 
 namespace vs {
 
@@ -29,8 +32,18 @@ struct GuestStatus : GuestBrief {
 // without a guest has only the former, or none.
 std::string display_name(const std::string& guest);
 
-//   slice   of ContextSlice::open, for all guests of a list
-Result<GuestBrief> guest_brief(const std::string& name, ContextSlice& slice);
+// For lists: what is common to all guests is looked up once.
+class GuestBriefs {
+ public:
+  static Result<GuestBriefs> open();
+  Result<GuestBrief> read(const std::string& name);
+
+ private:
+  GuestBriefs(ContextSlice slice, Fd runs) : slice_{std::move(slice)}, runs_{std::move(runs)} {}
+  ContextSlice slice_;
+  Fd runs_;
+};
+
 Result<GuestStatus> guest_status(const std::string& name);
 
 // Name and xid of the guest that a process of the host belongs to; xid 0 and "MAIN" for the host.

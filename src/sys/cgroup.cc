@@ -344,7 +344,7 @@ bool ContextSlice::populated(const std::string& name) {
   if (!dir_) return false;
   for (bool const scope : {scopes_first_, !scopes_first_}) {
     auto const group = scope ? ContextCgroup::scope_unit(name) + kContext : name;
-    auto const events = read_file_at(dir_, group + "/guest/cgroup.events", Resolve::Free);
+    auto const events = read_short_file_at(dir_, group + "/guest/cgroup.events");
     if (!events) continue;
     scopes_first_ = scope;
     return says_populated(events);

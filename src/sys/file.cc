@@ -86,6 +86,15 @@ Result<std::string> read_file(const std::string& path, std::size_t max) {
   return read_file_at(FdRef::cwd(), path, Resolve::Free, max);
 }
 
+Result<std::string> read_short_file_at(FdRef dir, const std::string& path) {
+  Fd const fd = VS_TRY(open_at(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, Resolve::Free));
+  std::array<char, 4096> all;  // not cleared
+  auto const n = retry_eintr([&] { return ::read(fd.get(), all.data(), all.size()); });
+  if (n < 0) return Error::system(errno, "read {}", path);
+  if (static_cast<std::size_t>(n) == all.size()) return Error::system(EFBIG, "read {}", path);
+  return std::string{all.data(), static_cast<std::size_t>(n)};
+}
+
 Status write_all(FdRef fd, std::string_view text, std::string_view what) {
   while (!text.empty()) {
     auto const n = retry_eintr([&] { return ::write(fd.get(), text.data(), text.size()); });
@@ -139,7 +148,11 @@ Status make_dirs(const std::string& path, unsigned mode) {
 }
 
 bool exists(const std::string& path) {
-  return ::access(path.c_str(), F_OK) == 0;
+  return exists_at(FdRef::cwd(), path);
+}
+
+bool exists_at(FdRef dir, const std::string& path) {
+  return ::faccessat(dir.get(), path.c_str(), F_OK, 0) == 0;
 }
 
 Result<std::string> read_link_at(FdRef dir, const std::string& path) {

@@ -33,6 +33,9 @@ Result<std::string> read_all(FdRef fd, std::size_t max = 1U << 20U);
 Result<std::string> read_file_at(FdRef dir, const std::string& path, Resolve how,
                                  std::size_t max = 1U << 20U);
 Result<std::string> read_file(const std::string& path, std::size_t max = 1U << 20U);
+// The same by one read(2), for what is known to come whole: a short knob of cgroupfs, a file of
+// ours in /run. Fails with EFBIG above 4 KiB.
+Result<std::string> read_short_file_at(FdRef dir, const std::string& path);
 
 // Writes all of text; `what` names the file in the error.
 Status write_all(FdRef fd, std::string_view text, std::string_view what);
@@ -49,6 +52,7 @@ Status make_dirs(const std::string& path, unsigned mode = 0755);
 
 // True when something exists at path (links are followed).
 bool exists(const std::string& path);
+bool exists_at(FdRef dir, const std::string& path);
 
 // Target of a symbolic link. `EINVAL` when it is none.
 Result<std::string> read_link_at(FdRef dir, const std::string& path);
