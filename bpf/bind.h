@@ -19,7 +19,7 @@ int vs_bind4_hook(struct bpf_sock_addr *ctx)
 	VS_ENTER(ctx)
 
 	s->flags &= ~(VS_SOCK_WILDCARD | VS_SOCK_DUAL);
-	switch (vs_bind4(c, wanted, vs_is_member4(s->context, wanted))) {
+	switch (vs_bind4(c, wanted, vs_has_addr4(c, s->context, wanted))) {
 	case VS_AS_IT_IS:
 		break;
 	case VS_TO_ANY:
@@ -74,9 +74,9 @@ int vs_bind6_hook(struct bpf_sock_addr *ctx)
 
 	s->flags &= ~(VS_SOCK_WILDCARD | VS_SOCK_DUAL);
 	if (vs_is_mapped(&wanted))
-		verdict = vs_bind4(c, wanted.w[3], vs_is_member(s->context, &wanted));
+		verdict = vs_bind4(c, wanted.w[3], vs_has_addr6(c, s->context, &wanted));
 	else
-		verdict = vs_bind6(c, &wanted, vs_is_member(s->context, &wanted));
+		verdict = vs_bind6(c, &wanted, vs_has_addr6(c, s->context, &wanted));
 	switch (verdict) {
 	case VS_AS_IT_IS:
 		break;

@@ -92,8 +92,9 @@ int vs_connect4(struct bpf_sock_addr *ctx)
 		return vs_refuse(s, VS_EPERM);
 	}
 	if (own != 0)
-		return own == c->lback4 || vs_is_member4(s->context, own) ? 1
-									  : vs_refuse(s, VS_EPERM);
+		return own == c->lback4 || vs_has_addr4(c, s->context, own)
+			       ? 1
+			       : vs_refuse(s, VS_EPERM);
 	if (source == 0)
 		return vs_refuse(s, VS_EPERM);
 	vs_set_source4(ctx, source);
@@ -144,7 +145,7 @@ int vs_connect6(struct bpf_sock_addr *ctx)
 		return vs_refuse(s, vs_is_lback6(&dest) ? VS_ECONNREFUSED : VS_EPERM);
 	}
 	if (!vs_is_any6(&own)) {
-		if (vs_same(&own, &c->lback6) || vs_is_member(s->context, &own) ||
+		if (vs_same(&own, &c->lback6) || vs_has_addr6(c, s->context, &own) ||
 		    (vs_is_mapped(&own) && own.w[3] == c->lback4))
 			return 1;
 		return vs_refuse(s, VS_EPERM);

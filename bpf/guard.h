@@ -88,7 +88,7 @@ static __always_inline int vs_guard4(struct __sk_buff *skb, const struct bpf_soc
 	own = out ? ip.saddr : ip.daddr;
 	peer = out ? ip.daddr : ip.saddr;
 	icmp = ip.protocol == VS_IPPROTO_ICMP;
-	member = vs_is_member4(context, own == c->lback4 ? peer : own);
+	member = vs_has_addr4(c, context, own == c->lback4 ? peer : own);
 	allowed = vs_packet4(c, own, peer, member, out, vs_is_trusted(skb, sk, c), icmp);
 	if (out && allowed && peer == c->lback4) {
 		skb->mark = VS_LBACK_MARK | c->nid;
@@ -111,7 +111,7 @@ static __always_inline int vs_guard6(struct __sk_buff *skb, const struct bpf_soc
 	own = out ? ip.saddr : ip.daddr;
 	peer = out ? ip.daddr : ip.saddr;
 	icmp = ip.next == VS_IPPROTO_ICMPV6;
-	member = vs_is_member(context, vs_same(&own, &c->lback6) ? &peer : &own);
+	member = vs_has_addr6(c, context, vs_same(&own, &c->lback6) ? &peer : &own);
 	allowed = vs_packet6(c, &own, &peer, member, out, vs_is_trusted(skb, sk, c), icmp);
 	if (out && allowed && vs_same(&peer, &c->lback6)) {
 		skb->mark = VS_LBACK_MARK | c->nid;

@@ -72,6 +72,22 @@ static __always_inline int vs_is_member4(__u64 context, __be32 addr)
 	return vs_is_member(context, &mapped);
 }
 
+/* The same, without a lookup for what is asked most: the first address, and none. */
+static __always_inline int vs_has_addr4(const struct vs_context *c, __u64 context, __be32 addr)
+{
+	if (vs_is_first4(c, addr))
+		return 1;
+	return addr != 0 && vs_is_member4(context, addr);
+}
+
+static __always_inline int vs_has_addr6(const struct vs_context *c, __u64 context,
+					const struct vs_addr *addr)
+{
+	if (vs_is_first6(c, addr))
+		return 1;
+	return !vs_is_any6(addr) && vs_is_member(context, addr);
+}
+
 static __always_inline enum vs_who vs_who(const struct vs_socket *s, struct vs_context **c)
 {
 	if (!s)

@@ -19,7 +19,7 @@ int vs_sendmsg4(struct bpf_sock_addr *ctx)
 	VS_ENTER(ctx)
 
 	if (vs_is_unnamed(ctx)) {
-		if (own == 0 || own == c->lback4 || vs_is_member4(s->context, own))
+		if (own == 0 || own == c->lback4 || vs_has_addr4(c, s->context, own))
 			return 1;
 		return vs_refuse(s, VS_EPERM);
 	}
@@ -47,8 +47,8 @@ int vs_sendmsg4(struct bpf_sock_addr *ctx)
 	}
 	/* Asked on its loopback address by a socket that is bound to any. */
 	if (own == c->lback4)
-		return vs_is_member4(s->context, dest) ? 1 : vs_refuse(s, VS_EPERM);
-	return vs_is_member4(s->context, own) ? 1 : vs_refuse(s, VS_EPERM);
+		return vs_has_addr4(c, s->context, dest) ? 1 : vs_refuse(s, VS_EPERM);
+	return vs_has_addr4(c, s->context, own) ? 1 : vs_refuse(s, VS_EPERM);
 }
 
 SEC("cgroup/sendmsg6")
@@ -60,7 +60,8 @@ int vs_sendmsg6(struct bpf_sock_addr *ctx)
 	VS_ENTER(ctx)
 
 	if (vs_is_unnamed(ctx)) {
-		if (vs_is_any6(&own) || vs_same(&own, &c->lback6) || vs_is_member(s->context, &own))
+		if (vs_is_any6(&own) || vs_same(&own, &c->lback6) ||
+		    vs_has_addr6(c, s->context, &own))
 			return 1;
 		return vs_refuse(s, VS_EPERM);
 	}
@@ -88,8 +89,8 @@ int vs_sendmsg6(struct bpf_sock_addr *ctx)
 		return 1;
 	}
 	if (vs_same(&own, &c->lback6))
-		return vs_is_member(s->context, &dest) ? 1 : vs_refuse(s, VS_EPERM);
-	return vs_is_member(s->context, &own) ? 1 : vs_refuse(s, VS_EPERM);
+		return vs_has_addr6(c, s->context, &dest) ? 1 : vs_refuse(s, VS_EPERM);
+	return vs_has_addr6(c, s->context, &own) ? 1 : vs_refuse(s, VS_EPERM);
 }
 
 static __always_inline int vs_show4(struct bpf_sock_addr *ctx, const struct vs_context *c)

@@ -101,6 +101,20 @@ static __always_inline int vs_has6(const struct vs_context *c)
 }
 
 /*
+ * Is it the context's first address? Most contexts have one, and then nobody needs to be asked. The
+ * record never names an address that `members` has not.
+ */
+static __always_inline int vs_is_first4(const struct vs_context *c, __be32 addr)
+{
+	return c->n4 != 0 && c->source4[0].addr == addr;
+}
+
+static __always_inline int vs_is_first6(const struct vs_context *c, const struct vs_addr *addr)
+{
+	return c->n6 != 0 && vs_same(&c->source6[0].addr, addr);
+}
+
+/*
  * bind(2) to an IPv4 address.
  *   member  the context has it
  */

@@ -53,6 +53,41 @@ TEST(NetRules, TheLoopbackAddressIsTheOriginals) {
   EXPECT_FALSE(vs_is_lback6(&outside));
 }
 
+TEST(NetRules, TheFirstAddressNeedsNoLookup) {
+  auto c = record();
+  auto const first6 = ip6("2001:db8::1");
+  auto const second6 = ip6("2001:db8:1::1");
+  auto const mapped = ip6("::ffff:10.0.0.1");
+  EXPECT_TRUE(vs_is_first4(&c, ip4("10.0.0.1")));
+  EXPECT_TRUE(vs_is_first6(&c, &first6));
+  EXPECT_FALSE(vs_is_first4(&c, ip4("10.0.0.2")));
+  EXPECT_FALSE(vs_is_first4(&c, c.lback4));
+  EXPECT_FALSE(vs_is_first6(&c, &second6));
+  EXPECT_FALSE(vs_is_first6(&c, &mapped));
+  EXPECT_FALSE(vs_is_first6(&c, &c.lback6));
+}
+
+TEST(NetRules, AFormerFirstAddressIsNoLongerOne) {
+  auto const before = record();
+  auto moved = example();
+  moved.addresses = {*parse_address("10.0.0.2/24")};
+  auto c = encode_context(moved, &before);
+  auto const former6 = ip6("2001:db8::1");
+  EXPECT_FALSE(vs_is_first4(&c, ip4("10.0.0.1")));
+  EXPECT_TRUE(vs_is_first4(&c, ip4("10.0.0.2")));
+  EXPECT_FALSE(vs_is_first6(&c, &former6));
+}
+
+TEST(NetRules, NoAddressIsNotTheFirst) {
+  auto bare = example();
+  bare.addresses.clear();
+  auto c = encode_context(bare, nullptr);
+  vs_addr const any{};
+  EXPECT_FALSE(vs_is_first4(&c, 0));
+  EXPECT_FALSE(vs_is_first6(&c, &any));
+  EXPECT_FALSE(vs_is_first4(&c, c.lback4));
+}
+
 TEST(NetRules, BindToIpv4) {
   struct Case {
     const char* address;
