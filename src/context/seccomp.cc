@@ -225,17 +225,12 @@ constexpr std::uint64_t kFlagChoices = cflag::kIgnegNice | cflag::kIgnegIonice;
 constexpr std::uint64_t kCapabilityChoices = ccap::kSyslog | ccap::kTiocsti | ccap::kSetUtsname;
 
 std::string cache_name(bool classic, std::uint64_t flags, std::uint64_t capabilities) {
-  std::uint64_t h = 0xcbf29ce484222325ULL;
-  for (const char* name : kRefused)
-    h = hash(h, name);
-  for (const char* name : kAbsent)
-    h = hash(h, name);
-  for (const char* name : kClassicRefused)
-    h = hash(h, name);
+  // The text of this file, so that no filter outlives the rules that it was made from.
+  std::uint64_t h = hash(0xcbf29ce484222325ULL, VS_SECCOMP_SOURCE);
   utsname machine{};
   ::uname(&machine);
   const scmp_version* library = ::seccomp_version();
-  h = hash(h, fmt::format("4 {} {}.{}.{} {} {:x} {:x}", machine.machine, library->major,
+  h = hash(h, fmt::format("{} {}.{}.{} {} {:x} {:x}", machine.machine, library->major,
                           library->minor, library->micro, classic, flags & kFlagChoices,
                           capabilities & kCapabilityChoices));
   return fmt::format("seccomp-{:016x}.bpf", h);

@@ -244,13 +244,21 @@ void take_rescue(GuestConfig& config, RunState& state) {
   state.rescue = config.style->own_init ? 2 : 1;
 }
 
+// Whether the guest runs. Its lock is ours: a start that did not come to its init is nobody's any
+// more, also while its processes are still dying.
+bool has_started(const std::optional<RunState>& state, const std::string& name) {
+  if (state && state->phase == Phase::Starting) return false;
+  return is_running(name);
+}
+
 // The caller holds the guest's lock; what an earlier run left is cleared.
 Result<Start> prepare(RunDir run, bool foreground, const std::vector<std::string>& init) {
   std::string const name = run.name();
   auto config = VS_TRY(load_config(name));
   auto host = VS_TRY(CgroupHost::find());
-  if (is_running(name)) return running_already(name);
-  if (VS_TRY(run.read()) || ContextCgroup{host, name}.left_over()) {
+  auto const state_before = VS_TRY(run.read());
+  if (has_started(state_before, name)) return running_already(name);
+  if (state_before || ContextCgroup{host, name}.left_over()) {
     warn("guest '{}': clearing what an interrupted run left", name);
     VS_TRY(clear_run(run));
   }
@@ -321,7 +329,9 @@ Status follow_starter(const std::string& name, pid_t pid, FdRef reports) {
   auto const text = VS_TRY(read_all(reports));
   int status = 0;
   if (text.empty()) {
-    if (::waitpid(pid, &status, WNOHANG) == pid && WIFSIGNALED(status)) {
+    // Of a process that dies the pipe's end is seen first.
+    int const how = is_ending(pid) ? 0 : WNOHANG;
+    if (::waitpid(pid, &status, how) == pid && WIFSIGNALED(status)) {
       return Error::make(Errc::Internal, "start guest '{}': killed by signal {}", name,
                          WTERMSIG(status))
           .hint(fmt::format("'vserver {} start' or 'stop' clears what is left", name));

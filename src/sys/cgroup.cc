@@ -270,11 +270,26 @@ Status ContextCgroup::delegate(std::uint32_t owner) {
   return {};
 }
 
+namespace {
+
+// What was killed in it may not be gone yet.
+//   patience   how often to look again, in 10 ms; counted down
+Status remove_dying_tree(const std::string& path, int& patience) {
+  for (;; --patience) {
+    auto done = remove_cgroup_tree(path);
+    if (done || done.error().sys() != EBUSY || patience <= 0) return done;
+    ::poll(nullptr, 0, 10);
+  }
+}
+
+}  // namespace
+
 Status ContextCgroup::remove() {
-  VS_TRY(remove_cgroup_tree(guest_path()));
-  VS_TRY(remove_cgroup_tree(v2_path()));
+  int patience = 200;
+  VS_TRY(remove_dying_tree(guest_path(), patience));
+  VS_TRY(remove_dying_tree(v2_path(), patience));
   for (auto const& hierarchy : host_.v1())
-    VS_TRY(remove_cgroup_tree(fmt::format("{}/{}", hierarchy.mount, dir_)));
+    VS_TRY(remove_dying_tree(fmt::format("{}/{}", hierarchy.mount, dir_), patience));
   if (auto done = weigh(); !done) debug("{}", done.error().message());
   // The scope itself is systemd's, which takes it away when its last process has gone.
   std::string const scope = fmt::format("{}/{}", host_.v2(), scope_);

@@ -269,16 +269,31 @@ Result<pid_t> fork_into(FdRef cgroup, std::uint64_t flags) {
   return pid;
 }
 
-Result<ProcessId> identify(pid_t pid) {
+namespace {
+
+// The fields of a process from its state on; none when there is no such process.
+std::vector<std::string> stat_fields(pid_t pid) {
   auto const text = read_file(fmt::format("/proc/{}/stat", pid));
-  if (!text) return Error::system(ESRCH, "process {}", pid);
   // The name may hold blanks and parentheses: fields start after the last ')'.
-  auto const close = text->rfind(')');
-  if (close == std::string::npos) return Error::system(ESRCH, "process {}", pid);
-  auto const fields = split_words(std::string_view{*text}.substr(close + 1));
+  auto const close = text ? text->rfind(')') : std::string::npos;
+  if (close == std::string::npos) return {};
+  auto const words = split_words(std::string_view{*text}.substr(close + 1));
+  return {words.begin(), words.end()};
+}
+
+}  // namespace
+
+Result<ProcessId> identify(pid_t pid) {
+  auto const fields = stat_fields(pid);
   if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X")
     return Error::system(ESRCH, "process {}", pid);
   return ProcessId{pid, parse_decimal(fields[19]).value_or(0)};
+}
+
+bool is_ending(pid_t pid) {
+  constexpr std::uint64_t kExiting = 4;  // PF_EXITING
+  auto const fields = stat_fields(pid);
+  return fields.size() < 7 || (parse_decimal(fields[6]).value_or(0) & kExiting) != 0;
 }
 
 Result<Fd> open_process(const ProcessId& id) {

@@ -76,6 +76,8 @@ struct ProcessId {
 
 // Reads who lives at pid now; ESRCH when nobody does (a zombie counts as nobody).
 Result<ProcessId> identify(pid_t pid);
+// True from when a process has begun to end (PF_EXITING of proc_pid_stat(5)); of nobody, too.
+bool is_ending(pid_t pid);
 // A pidfd of exactly this process, or ESRCH.
 Result<Fd> open_process(const ProcessId& id);
 Status signal_process(FdRef pidfd, int signal);
