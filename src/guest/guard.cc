@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "base/scope_exit.h"
 #include "base/test_seam.h"
 #include "guest/hooks.h"
 #include "guest/paths.h"
@@ -143,6 +144,13 @@ Status become_guard(const RunDir& run, RunState& state, const GuardFds& fds) {
     all.listen = listener.get();
   }
   Fd const init = VS_TRY(open_init(state.init));
+  // From the moment that others find us in the state on they may ask for an upgrade, and vs-guard
+  // hears that only some time after the exec.
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  ::sigprocmask(SIG_BLOCK, &hangup, nullptr);
+  ScopeExit const failed{[&]() noexcept { ::sigprocmask(SIG_UNBLOCK, &hangup, nullptr); }};
   state.guard = VS_TRY(identify(::getpid()));
   VS_TRY(run.write(state));
   std::string const logs = fmt::format("{}/log", Paths::get().cache);
